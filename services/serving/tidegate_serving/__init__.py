@@ -1,0 +1,1 @@
+"""Tidegate: the models and the embedded model server."""
