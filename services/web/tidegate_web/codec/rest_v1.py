@@ -1,0 +1,132 @@
+"""TF Serving's REST bodies: row form (`instances` → `predictions`) and column form (`inputs` → `outputs`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from tidegate_web.codec import json_text
+from tidegate_web.codec.values import describe, from_array, is_finite, to_array
+from tidegate_web.errors import BackendFault, BadInput, Problem
+from tidegate_web.prediction import DEFAULT_SIGNATURE, Array, ModelMetadata, Signature
+
+
+class Layout(Enum):
+    """How a body lays out its tensors; the value is the body's key, and answers use the same layout."""
+
+    ROWS = "instances"
+    COLUMNS = "inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictBody:
+    """A parsed body, not yet held against a signature."""
+
+    layout: Layout
+    signature_name: str
+    tensors: object
+
+
+def parse_predict(body: bytes) -> PredictBody:
+    """Read a body of `:predict`.
+
+    Raises:
+        BadInput: Not JSON, not an object, neither or both of `instances` and `inputs`, or an unknown key.
+    """
+    document = json_text.loads(body)
+    if not isinstance(document, dict):
+        raise BadInput(problems=(Problem("body", 'an object with "instances" or "inputs"', describe(document)),))
+    layouts = [layout for layout in Layout if layout.value in document]
+    if len(layouts) != 1:
+        came = "both" if layouts else f"the keys {sorted(document)[:5]}"
+        raise BadInput(problems=(Problem("body", 'one of "instances" (rows) and "inputs" (columns)', came),))
+    (layout,) = layouts
+    signature_name = document.get("signature_name", DEFAULT_SIGNATURE)
+    if not isinstance(signature_name, str):
+        raise BadInput(problems=(Problem("signature_name", "a text", describe(signature_name)),))
+    return PredictBody(layout, signature_name or DEFAULT_SIGNATURE, document[layout.value])
+
+
+def select_signature(metadata: ModelMetadata, name: str) -> Signature:
+    """Return the named signature.
+
+    Raises:
+        BadInput: There is none of that name; TF Serving's words.
+    """
+    try:
+        return metadata.signatures[name]
+    except KeyError:
+        raise BadInput(
+            f'Serving signature key "{name}" not found.',
+            (Problem("signature_name", f"one of {sorted(metadata.signatures)}", describe(name)),),
+        ) from None
+
+
+def tensors(body: PredictBody, signature: Signature) -> dict[str, Array]:
+    """Hold a body against a signature: an array for every input.
+
+    Raises:
+        BadInput: Missing or unknown inputs, or values that do not fit; names every place.
+    """
+    columns = _columns_of_rows(body.tensors, signature) if body.layout is Layout.ROWS else _columns(body, signature)
+    where = "instances" if body.layout is Layout.ROWS else "inputs"
+    named = len(signature.inputs) > 1
+    return {
+        name: to_array(column, signature.inputs[name], f"{where}.{name}" if named else where)
+        for name, column in columns.items()
+    }
+
+
+def _columns(body: PredictBody, signature: Signature) -> dict[str, object]:
+    value = body.tensors
+    if len(signature.inputs) == 1:
+        (name,) = signature.inputs
+        is_named = isinstance(value, dict) and value.keys() != {"b64"}
+        if not is_named:
+            return {name: value}
+    return _named(value, signature, "inputs")
+
+
+def _columns_of_rows(rows: object, signature: Signature) -> dict[str, object]:
+    if not isinstance(rows, list) or not rows:
+        raise BadInput(problems=(Problem("instances", "a list of one row or more", describe(rows)),))
+    first = rows[0]
+    if len(signature.inputs) == 1 and not (isinstance(first, dict) and first.keys() != {"b64"}):
+        (name,) = signature.inputs
+        return {name: rows}
+    named = [_named(row, signature, f"instances[{index}]") for index, row in enumerate(rows)]
+    return {name: [row[name] for row in named] for name in signature.inputs}
+
+
+def _named(value: object, signature: Signature, where: str) -> dict[str, object]:
+    """Check that an object names exactly the signature's inputs."""
+    expected = f"an object with {', '.join(sorted(signature.inputs))}"
+    if not isinstance(value, dict):
+        raise BadInput(problems=(Problem(where, expected, describe(value)),))
+    if value.keys() != signature.inputs.keys():
+        came = ", ".join(sorted(map(str, value))[:10]) or "none"
+        raise BadInput(problems=(Problem(where, expected, came),))
+    return value
+
+
+def encode_outputs(outputs: Mapping[str, Array], layout: Layout) -> bytes:
+    """Write an answer in the layout of its question.
+
+    Raises:
+        BackendFault: Rows were asked for and the outputs do not agree on how many there are.
+    """
+    finite = all(is_finite(array) for array in outputs.values())
+    values = {name: from_array(array, name, plain=not finite) for name, array in outputs.items()}
+    if layout is Layout.COLUMNS:
+        columns = next(iter(values.values())) if len(values) == 1 else values
+        return json_text.dumps({"outputs": columns}, finite=finite)
+    if len({array.shape[:1] for array in outputs.values()}) != 1 or not all(a.ndim for a in outputs.values()):
+        raise BackendFault('The model\'s outputs have no common number of rows: ask in column form ("inputs")')
+    if len(values) == 1:
+        return json_text.dumps({"predictions": next(iter(values.values()))}, finite=finite)
+    lists = {name: from_array(array, name, plain=True) for name, array in outputs.items()}
+    rows = [dict(zip(lists, row, strict=True)) for row in zip(*map(_as_list, lists.values()), strict=True)]
+    return json_text.dumps({"predictions": rows}, finite=finite)
+
+
+def _as_list(value: object) -> list[object]:
+    return value if isinstance(value, list) else [value]

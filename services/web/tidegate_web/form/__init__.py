@@ -1,0 +1,1 @@
+"""The web form: a page made from a model's signature, without JavaScript."""

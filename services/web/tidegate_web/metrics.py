@@ -1,0 +1,124 @@
+"""What the gateway counts, for Prometheus. One registry per application; every metric says why it is there."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+
+from tidegate_web.time_average import TimeAverage
+
+SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bounds of duration histograms: a prediction takes a millisecond, the default time-out is ten seconds."""
+
+
+class Metrics:
+    """The gateway's metrics.
+
+    Args:
+        clock: Monotonic seconds, for the time averages.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.registry = CollectorRegistry()
+
+        def named(name: str) -> str:
+            return f"tidegate_{name}"
+
+        self.requests = Counter(
+            named("requests"), "Answered requests", ["route", "method", "status"], registry=self.registry
+        )
+        self.duration = Histogram(
+            named("request_duration_seconds"), "From the request's head to the answer's end", ["route"],
+            buckets=SECONDS, registry=self.registry,
+        )  # fmt: skip
+        self._inflight = TimeAverage(clock)
+        self._pending = TimeAverage(clock)
+        for name, average, what in (
+            ("inflight_requests", self._inflight, "Requests being answered"),
+            ("serving_pending_predictions", self._pending, "Rows queued for or in flight to the model servers"),
+        ):
+            Gauge(named(name), what, registry=self.registry).set_function(average.value)
+            Gauge(named(f"{name}_average"), f"{what}, mean of the last 15 s", registry=self.registry).set_function(
+                average.average
+            )
+        self.queue_wait = Histogram(
+            named("queue_wait_seconds"),
+            "Time a prediction waited for its turn",
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self.shed = Counter(named("shed"), "Requests refused before any work", ["reason"], registry=self.registry)
+        self.retries = Counter(named("retries"), "Calls repeated on another backend", registry=self.registry)
+        self._backend_requests = Counter(
+            named("backend_requests"),
+            "Calls to a model server by gRPC code",
+            ["backend", "code"],
+            registry=self.registry,
+        )
+        self._backend_outstanding = Gauge(
+            named("backend_outstanding"), "Calls in flight to a model server", ["backend"], registry=self.registry
+        )
+        build = Gauge(named("build_info"), "1, labelled with the version", ["version"], registry=self.registry)
+        build.labels(version("tidegate-web")).set(1)
+
+    @contextmanager
+    def inflight_request(self) -> Iterator[None]:
+        """Count a request as being answered."""
+        self._inflight.add(1)
+        try:
+            yield
+        finally:
+            self._inflight.add(-1)
+
+    @contextmanager
+    def pending_predictions(self, rows: int) -> Iterator[None]:
+        """Count rows as waiting for the model servers."""
+        self._pending.add(rows)
+        try:
+            yield
+        finally:
+            self._pending.add(-rows)
+
+    def of_backend(self, address: str) -> "BackendMetrics":
+        """Return what is counted of one model server."""
+        return BackendMetrics(address, self._backend_requests, self._backend_outstanding)
+
+    def render(self, accept: str) -> tuple[bytes, str]:
+        """Write all of them in the text format that an Accept header prefers; gives the content type too."""
+        encode, content_type = choose_encoder(accept)
+        return encode(self.registry), content_type
+
+
+class BackendMetrics:
+    """What is counted of one model server; removed when it goes, so that labels stay few.
+
+    Args:
+        address: The label.
+        requests: Calls by backend and code.
+        outstanding: Calls in flight by backend.
+    """
+
+    def __init__(self, address: str, requests: Counter, outstanding: Gauge) -> None:
+        self._address = address
+        self._requests = requests
+        self._outstanding = outstanding
+        self._codes: set[str] = set()
+
+    def answered(self, code: str) -> None:
+        """Count an answer of the given gRPC code."""
+        self._codes.add(code)
+        self._requests.labels(self._address, code).inc()
+
+    def outstanding(self, calls: int) -> None:
+        """Tell how many calls are in flight."""
+        self._outstanding.labels(self._address).set(calls)
+
+    def remove(self) -> None:
+        """Take this backend's series away."""
+        for code in self._codes:
+            self._requests.remove(self._address, code)
+        self._codes.clear()
+        self._outstanding.remove_by_labels({"backend": self._address})

@@ -1,0 +1,152 @@
+"""What flows through the gateway: a Prediction in, an Outcome out, and the Predictor that turns one into the other."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.generic]
+"""A tensor. Text and bytes are object arrays of `bytes`."""
+
+DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """Which model, and which of its versions: a number, a label, or (neither) the server's choice."""
+
+    name: str
+    version: int | None = None
+    label: str | None = None
+
+    def __str__(self) -> str:
+        if self.version is not None:
+            return f"{self.name} version {self.version}"
+        if self.label is not None:
+            return f'{self.name} label "{self.label}"'
+        return self.name
+
+
+@dataclass(frozen=True, slots=True)
+class TensorSpec:
+    """One input or output of a signature.
+
+    Attributes:
+        dtype: Element type; `object` stands for strings of bytes.
+        shape: Sizes, None where any size will do; None altogether where any rank will do.
+        wire_dtype: TensorFlow's name of the type, e.g. `DT_FLOAT`.
+        tensor_name: The name in the graph, e.g. `serving_default_inputs:0`.
+    """
+
+    dtype: np.dtype[np.generic]
+    shape: tuple[int | None, ...] | None
+    wire_dtype: str
+    tensor_name: str = ""
+
+    @property
+    def batched(self) -> bool:
+        """Whether the first dimension takes any number of rows."""
+        return bool(self.shape) and self.shape is not None and self.shape[0] is None
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:
+        """Whether a tensor of this shape fits."""
+        if self.shape is None:
+            return True
+        return len(shape) == len(self.shape) and all(
+            want is None or want == got for want, got in zip(self.shape, shape, strict=True)
+        )
+
+    def __str__(self) -> str:
+        if self.shape is None:
+            return f"{self.dtype_name} of any shape"
+        return f"{self.dtype_name} [{', '.join('any' if size is None else str(size) for size in self.shape)}]"
+
+    @property
+    def dtype_name(self) -> str:
+        """The element type as a person would say it."""
+        return "string" if self.dtype == object else self.dtype.name
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What one signature of a model takes and gives, by name."""
+
+    inputs: Mapping[str, TensorSpec]
+    outputs: Mapping[str, TensorSpec]
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetadata:
+    """A loaded model: its name, the version that answered, and its signatures by name."""
+
+    name: str
+    version: int
+    signatures: Mapping[str, Signature]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """Where one version of a model stands, in TF Serving's words.
+
+    Attributes:
+        version: The version's number.
+        state: START, LOADING, AVAILABLE, UNLOADING, END or UNKNOWN.
+        error_code: Name of the gRPC code, `OK` where nothing is wrong.
+        error_message: What is wrong.
+    """
+
+    version: int
+    state: str
+    error_code: str = "OK"
+    error_message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One request to a model: tensors by input name, checked against the signature."""
+
+    model: ModelRef
+    signature: str
+    inputs: Mapping[str, Array]
+
+    @property
+    def rows(self) -> int:
+        """Rows in the batch: the first dimension of the first input, 1 for a scalar."""
+        first = next(iter(self.inputs.values()), None)
+        return int(first.shape[0]) if first is not None and first.ndim else 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A model's answer.
+
+    Attributes:
+        outputs: Tensors by output name.
+        version: The version that answered.
+        backend: Address of the model server that answered; empty in process.
+        timings: Seconds spent, by stage, for `Server-Timing`.
+    """
+
+    outputs: Mapping[str, Array]
+    version: int
+    backend: str = ""
+    timings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Predictor(Protocol):
+    """Answers predictions, wherever the model runs. Every method raises the errors of `tidegate_web.errors` only."""
+
+    async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
+        """Answer within the time-out, or raise DeadlineExceeded."""
+        ...
+
+    async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
+        """Return the signatures of a loaded version."""
+        ...
+
+    async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
+        """Return where the model's versions stand."""
+        ...

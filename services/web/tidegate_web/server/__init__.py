@@ -1,0 +1,1 @@
+"""The gateway's HTTP side: application, middlewares, ops port, lifecycle."""

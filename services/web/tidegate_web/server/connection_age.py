@@ -1,0 +1,43 @@
+"""Closing client connections at a jittered age.
+
+A Service balances connections, not requests: clients that keep theirs would never meet a new replica.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from weakref import WeakKeyDictionary
+
+JITTER = 0.2
+
+
+class ConnectionAge:
+    """Tells when a connection has been used long enough.
+
+    Args:
+        max_age_s: Mean age at which to close; 0 for never.
+        clock: Monotonic seconds.
+        uniform: Draws from an interval.
+    """
+
+    def __init__(
+        self,
+        max_age_s: float,
+        clock: Callable[[], float],
+        uniform: Callable[[float, float], float] = random.uniform,
+    ) -> None:
+        self._max_age_s = max_age_s
+        self._clock = clock
+        self._uniform = uniform
+        self._expires: WeakKeyDictionary[asyncio.Transport, float] = WeakKeyDictionary()
+
+    def expired(self, connection: asyncio.Transport | None) -> bool:
+        """Whether to close after the present answer. Age counts from the connection's first request."""
+        if not self._max_age_s or connection is None:
+            return False
+        now = self._clock()
+        expires = self._expires.get(connection)
+        if expires is None:
+            expires = now + self._max_age_s * self._uniform(1 - JITTER, 1 + JITTER)
+            self._expires[connection] = expires
+        return now >= expires

@@ -1,0 +1,84 @@
+"""One model server: its channel, its calls in flight, and when it last failed."""
+
+import asyncio
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT
+from tidegate_web.metrics import Metrics
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+CHANNEL_OPTIONS = (
+    # A container restarted in place must be found again at once; gRPC's own back-off grows to two minutes
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    # Two backends of one address after an IP is reused must not share a broken connection
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.enable_http_proxy", 0),
+)
+
+
+class Backend:
+    """A model server at one address.
+
+    Args:
+        address: `host:port`.
+        metrics: Where calls are counted.
+    """
+
+    def __init__(self, address: str, metrics: Metrics) -> None:
+        self.address = address
+        self.outstanding = 0
+        self.suspect_until = 0.0
+        self._metrics = metrics.of_backend(address)
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self.predict = PREDICT.stub(self._channel)
+        self.metadata = GET_MODEL_METADATA.stub(self._channel)
+        self.status = GET_MODEL_STATUS.stub(self._channel)
+
+    async def call(
+        self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, timeout_s: float
+    ) -> Response:
+        """Send one request, counted while it is outstanding and by its gRPC code.
+
+        Raises:
+            grpc.aio.AioRpcError: The call failed.
+        """
+        self.outstanding += 1
+        self._idle.clear()
+        self._metrics.outstanding(self.outstanding)
+        code = "CANCELLED"
+        try:
+            response = await method(request, timeout=timeout_s)
+            code = "OK"
+        except grpc.aio.AioRpcError as error:
+            code = error.code().name
+            raise
+        else:
+            return response
+        finally:
+            self.outstanding -= 1
+            if not self.outstanding:
+                self._idle.set()
+            self._metrics.outstanding(self.outstanding)
+            self._metrics.answered(code)
+
+    async def close(self, grace_s: float) -> None:
+        """Let calls in flight end, then close the channel and take the backend out of the metrics."""
+        try:
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
+        except TimeoutError:
+            pass  # closing the channel ends what is left
+        await self._channel.close()
+        self._metrics.remove()

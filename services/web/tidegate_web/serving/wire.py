@@ -1,0 +1,159 @@
+"""Domain objects to TF Serving's messages and back."""
+
+import numpy as np
+
+from tidegate_proto.model_status_pb2 import GetModelStatusResponse, ModelVersionStatus
+from tidegate_proto.prediction_pb2 import GetModelMetadataResponse, ModelSpec, PredictRequest
+from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
+from tidegate_proto.signature_pb2 import TensorInfo as TensorInfoProto
+from tidegate_proto.tensor_pb2 import DataType, TensorProto
+from tidegate_web.errors import BackendFault, BadInput
+from tidegate_web.prediction import (
+    Array,
+    ModelMetadata,
+    ModelRef,
+    Prediction,
+    Signature,
+    TensorSpec,
+    VersionStatus,
+)
+
+_STRING = np.dtype(object)
+
+_DTYPES: dict[DataType, np.dtype[np.generic]] = {
+    DataType.DT_FLOAT: np.dtype(np.float32),
+    DataType.DT_DOUBLE: np.dtype(np.float64),
+    DataType.DT_INT32: np.dtype(np.int32),
+    DataType.DT_UINT8: np.dtype(np.uint8),
+    DataType.DT_INT16: np.dtype(np.int16),
+    DataType.DT_INT8: np.dtype(np.int8),
+    DataType.DT_STRING: _STRING,
+    DataType.DT_INT64: np.dtype(np.int64),
+    DataType.DT_BOOL: np.dtype(np.bool_),
+    DataType.DT_UINT16: np.dtype(np.uint16),
+    DataType.DT_HALF: np.dtype(np.float16),
+    DataType.DT_UINT32: np.dtype(np.uint32),
+    DataType.DT_UINT64: np.dtype(np.uint64),
+}
+_DATA_TYPES = {dtype: number for number, dtype in _DTYPES.items()}
+
+_VALUE_FIELDS = {
+    DataType.DT_FLOAT: "float_val",
+    DataType.DT_DOUBLE: "double_val",
+    DataType.DT_INT64: "int64_val",
+    DataType.DT_BOOL: "bool_val",
+    DataType.DT_UINT32: "uint32_val",
+    DataType.DT_UINT64: "uint64_val",
+    DataType.DT_STRING: "string_val",
+    DataType.DT_HALF: "half_val",
+}
+"""Where TensorProto keeps elements of a type; every other type is in `int_val`."""
+
+_GRPC_CODES = {
+    0: "OK", 1: "CANCELLED", 2: "UNKNOWN", 3: "INVALID_ARGUMENT", 4: "DEADLINE_EXCEEDED", 5: "NOT_FOUND",
+    6: "ALREADY_EXISTS", 7: "PERMISSION_DENIED", 8: "RESOURCE_EXHAUSTED", 9: "FAILED_PRECONDITION", 10: "ABORTED",
+    11: "OUT_OF_RANGE", 12: "UNIMPLEMENTED", 13: "INTERNAL", 14: "UNAVAILABLE", 15: "DATA_LOSS",
+    16: "UNAUTHENTICATED",
+}  # fmt: skip
+"""google.rpc.Code, as TF Serving's status JSON names them."""
+
+
+def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:
+    """Name a model, a version or label of it, and a signature."""
+    spec = ModelSpec(name=model.name, signature_name=signature)
+    if model.version is not None:
+        spec.version.value = model.version
+    elif model.label is not None:
+        spec.version_label = model.label
+    return spec
+
+
+def to_request(prediction: Prediction) -> PredictRequest:
+    """Write a Prediction as a Predict request."""
+    request = PredictRequest(model_spec=to_spec(prediction.model, prediction.signature))
+    for name, array in prediction.inputs.items():
+        fill_tensor(request.inputs[name], array)
+    return request
+
+
+def fill_tensor(tensor: TensorProto, array: Array) -> None:
+    """Write an array into an empty TensorProto, as raw little-endian bytes (`string_val` for strings)."""
+    tensor.dtype = _DATA_TYPES[array.dtype]
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    if array.dtype == _STRING:
+        tensor.string_val.extend(array.ravel().tolist())
+    else:
+        tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def from_tensor(tensor: TensorProto) -> Array:
+    """Read a TensorProto, whether its elements are raw bytes or typed values (the last one repeats).
+
+    Raises:
+        BackendFault: A dtype that the gateway does not carry, or elements that do not fill the shape.
+    """
+    try:
+        dtype = _DTYPES[tensor.dtype]
+        shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+        if tensor.tensor_content:
+            return np.frombuffer(tensor.tensor_content, dtype.newbyteorder("<")).reshape(shape)
+        values = getattr(tensor, _VALUE_FIELDS.get(tensor.dtype, "int_val"))
+        if dtype == np.float16:
+            elements: Array = np.array(values, np.uint16).view(np.float16)
+        else:
+            elements = np.array(values, dtype)
+        missing = int(np.prod(shape)) - elements.size
+        if missing > 0 and elements.size:
+            elements = np.concatenate([elements, np.repeat(elements[-1:], missing)])
+        return elements.reshape(shape)
+    except (KeyError, ValueError) as error:
+        raise BackendFault(f"The model's answer holds a tensor that cannot be read: {error}") from None
+
+
+def _tensor_spec(info: TensorInfoProto) -> TensorSpec:
+    wire_dtype = DataType.Name(info.dtype) if info.dtype in DataType.values() else str(info.dtype)
+    dtype = _DTYPES.get(info.dtype)
+    if dtype is None:
+        raise BadInput(f"The model's tensor {info.name} is of type {wire_dtype}, which JSON requests cannot carry")
+    if info.tensor_shape.unknown_rank:
+        return TensorSpec(dtype, None, wire_dtype, info.name)
+    shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
+    return TensorSpec(dtype, shape, wire_dtype, info.name)
+
+
+def _signature(signature: SignatureDef) -> Signature:
+    return Signature(
+        inputs={name: _tensor_spec(info) for name, info in sorted(signature.inputs.items())},
+        outputs={name: _tensor_spec(info) for name, info in sorted(signature.outputs.items())},
+        method=signature.method_name,
+    )
+
+
+INIT_SIGNATURE = "__saved_model_init_op"
+"""TensorFlow keeps the initialiser among the signatures; nobody can call it."""
+
+
+def from_metadata(response: GetModelMetadataResponse) -> ModelMetadata:
+    """Read the signatures out of a GetModelMetadata answer."""
+    signatures = SignatureDefMap.FromString(response.metadata["signature_def"].value).signature_def
+    return ModelMetadata(
+        name=response.model_spec.name,
+        version=response.model_spec.version.value,
+        signatures={
+            name: _signature(signature) for name, signature in sorted(signatures.items()) if name != INIT_SIGNATURE
+        },
+    )
+
+
+def from_status(response: GetModelStatusResponse) -> list[VersionStatus]:
+    """Read a GetModelStatus answer, newest version first."""
+    return [
+        VersionStatus(
+            version=status.version,
+            state=ModelVersionStatus.State.Name(status.state),
+            error_code=_GRPC_CODES.get(status.status.error_code, str(status.status.error_code)),
+            error_message=status.status.error_message,
+        )
+        for status in sorted(response.model_version_status, key=lambda status: -status.version)
+    ]

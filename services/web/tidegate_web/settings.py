@@ -1,0 +1,100 @@
+"""The gateway's settings: one table, read once from `TIDEGATE_*` at start.
+
+`python -m tidegate_web.settings` prints the table that docs/reference/settings.md holds.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any
+
+PREFIX = "TIDEGATE_"
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the text names it, what was expected and what came."""
+
+
+def _setting(default: Any, doc: str, at_least: float | None = None) -> Any:  # noqa: ANN401 as dataclasses.field
+    return field(default=default, metadata={"doc": doc, "at_least": at_least})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an operator may choose. Each field is read from TIDEGATE_ and its name in capitals."""
+
+    backends: str = _setting(
+        "static:127.0.0.1:8500",
+        "Where the model servers are: `static:host:port,…`, `dns:host:port` or `endpointslice:SERVICE:PORT`",
+    )
+    default_model: str = _setting("and_gate", "The model that the form shows when none is named")
+    host: str = _setting("0.0.0.0", "Address that both ports listen on")  # noqa: S104 a pod serves its network
+    http_port: int = _setting(8080, "Port of the form and the API", at_least=0)
+    ops_port: int = _setting(8081, "Port of metrics, health and status", at_least=0)
+    request_timeout_s: float = _setting(
+        10.0, "Longest time for one request; `X-Request-Timeout` may ask for less", 0.001
+    )
+    drain_s: float = _setting(5.0, "How long connections are still accepted after SIGTERM, while others learn of it", 0)
+    max_inflight: int = _setting(256, "Predictions worked on at once", at_least=1)
+    max_queue: int = _setting(1024, "Predictions that may wait for their turn; past it 429", at_least=0)
+    max_body_mb: float = _setting(64.0, "Largest request body, in MiB", at_least=0.001)
+    connection_max_age_s: float = _setting(
+        30.0,
+        "Age (±20 %) at which client connections are closed, so that new replicas get work; 0 for never",
+        at_least=0,
+    )
+    expose_route: bool = _setting(default=False, doc="Whether answers name pod, backend and a sequence number")
+    access_log_share: float = _setting(0.0, "Share of requests with a log line, 0 to 1; failures always have one", 0)
+    pod_name: str = _setting("", "Name of this replica in `Tidegate-Pod`; the host's name by default")
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read every setting that is given.
+
+        Raises:
+            SettingsError: A value of the wrong type or out of range, or a TIDEGATE_ name that is no setting.
+        """
+        known = {f"{PREFIX}{spec.name.upper()}": spec for spec in fields(cls)}
+        unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+        if unknown:
+            raise SettingsError(f"{unknown[0]} is no setting; there are {', '.join(known)}")
+        given: dict[str, Any] = {
+            spec.name: _parse(name, environ[name], spec.type, spec.metadata["at_least"])
+            for name, spec in known.items()
+            if environ.get(name)
+        }
+        return cls(**given)
+
+
+_SWITCH = {"1": True, "true": True, "0": False, "false": False}
+_EXPECTED = {int: "a whole number", float: "a number"}
+
+
+def _parse(name: str, text: str, kind: Any, at_least: float | None) -> str | float | bool:  # noqa: ANN401 a field's type
+    if kind is str:
+        return text
+    if kind is bool:
+        if text.lower() not in _SWITCH:
+            raise SettingsError(f"{name}: expected 1 or 0, came {text!r}")
+        return _SWITCH[text.lower()]
+    try:
+        value: float = kind(text)
+    except ValueError:
+        raise SettingsError(f"{name}: expected {_EXPECTED[kind]}, came {text!r}") from None
+    if at_least is not None and not at_least <= value < float("inf"):
+        raise SettingsError(f"{name}: expected {_EXPECTED[kind]} from {at_least:g}, came {text!r}")
+    return value
+
+
+def table() -> str:
+    """Write the settings as a Markdown table."""
+    rows = ["| setting | default | what it does |", "|---|---|---|"]
+    for spec in fields(Settings):
+        default = "" if spec.default is MISSING else spec.default
+        shown = {True: "1", False: "0"}[default] if isinstance(default, bool) else str(default)
+        rows.append(f"| `{PREFIX}{spec.name.upper()}` | {f'`{shown}`' if shown else ''} | {spec.metadata['doc']} |")
+    return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())
