@@ -1,0 +1,130 @@
+"""JSON to tensors and back."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from tidegate_web.codec import json_text
+from tidegate_web.codec.rest_v1 import Layout, encode_outputs, parse_predict, tensors
+from tidegate_web.codec.values import to_array
+from tidegate_web.errors import BackendFault, BadInput
+from tidegate_web.prediction import Signature, TensorSpec
+
+DTYPES = (
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+)
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+def spec(dtype: object, shape: tuple[int | None, ...] | None = None) -> TensorSpec:
+    return TensorSpec(np.dtype(dtype), shape, "DT_X")
+
+
+@given(st.data(), st.sampled_from(DTYPES))
+def test_every_tensor_survives_the_way_out_and_in(data, dtype):
+    array = data.draw(hnp.arrays(dtype, hnp.array_shapes(min_dims=1, max_dims=3, max_side=4)))
+    body = json.loads(encode_outputs({"y": array}, Layout.COLUMNS))
+    back = to_array(body["outputs"], spec(dtype), "outputs")
+    np.testing.assert_array_equal(back, array)
+
+
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=4))
+def test_bytes_survive_as_b64(values):
+    array = np.array(values, dtype=object)
+    body = json.loads(encode_outputs({"image_bytes": array}, Layout.COLUMNS))
+    assert to_array(body["outputs"], spec(object), "outputs").tolist() == values
+
+
+@given(st.lists(st.binary(max_size=8), min_size=1, max_size=4))
+def test_bytes_that_are_no_text_are_not_lost_in_a_text_output(values):
+    array = np.array(values, dtype=object)
+    body = json.loads(encode_outputs({"word": array}, Layout.COLUMNS))
+    assert to_array(body["outputs"], spec(object), "outputs").tolist() == values
+
+
+@given(JSON, st.sampled_from((*DTYPES, object)), st.sampled_from([None, (), (None,), (None, 2), (3,)]))
+def test_any_json_is_a_tensor_that_fits_or_bad_input(value, dtype, shape):
+    wanted = spec(dtype, shape)
+    try:
+        array = to_array(value, wanted, "x")
+    except BadInput as error:
+        assert error.problems
+        return
+    assert array.dtype == wanted.dtype
+    assert wanted.accepts(array.shape)
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_are_a_body_or_bad_input(body):
+    signature = Signature({"x": spec("float32", (None, 2))}, {})
+    with_keys = (body, b'{"instances":' + body + b"}", b'{"inputs":' + body + b"}")
+    for text in with_keys:
+        try:
+            parsed = parse_predict(text)
+            found = tensors(parsed, signature)
+        except BadInput:
+            continue
+        assert found["x"].shape[1:] == (2,)
+
+
+@given(st.floats(width=32))
+def test_a_float32_is_written_as_its_shortest_decimal(number):
+    body = encode_outputs({"y": np.array([number], np.float32)}, Layout.COLUMNS)
+    text = body.decode().removeprefix('{"outputs":[').removesuffix("]}")
+    if math.isfinite(number):
+        assert np.float32(text) == np.float32(number)
+        assert len(text) <= 16
+    else:
+        assert text in {"NaN", "Infinity", "-Infinity"}
+
+
+def test_rows_of_several_outputs_are_objects():
+    outputs = {"a": np.array([1, 2]), "b": np.array([[0.5], [0.1]], np.float32)}
+    assert json.loads(encode_outputs(outputs, Layout.ROWS)) == {
+        "predictions": [{"a": 1, "b": [0.5]}, {"a": 2, "b": [0.1]}]
+    }
+
+
+def test_rows_of_outputs_that_do_not_agree_are_refused():
+    with pytest.raises(BackendFault, match="no common number of rows"):
+        encode_outputs({"a": np.zeros(2), "b": np.zeros(3)}, Layout.ROWS)
+
+
+def test_several_inputs_come_as_columns_or_as_named_rows():
+    signature = Signature({"a": spec("int32", (None,)), "b": spec(object, (None, 1))}, {})
+    columns = tensors(parse_predict(b'{"inputs": {"a": [1, 2], "b": [["x"], ["y"]]}}'), signature)
+    rows = tensors(parse_predict(b'{"instances": [{"a": 1, "b": ["x"]}, {"a": 2, "b": ["y"]}]}'), signature)
+    for found in (columns, rows):
+        assert found["a"].tolist() == [1, 2]
+        assert found["b"].tolist() == [[b"x"], [b"y"]]
+
+
+def test_every_row_must_name_the_same_inputs():
+    signature = Signature({"a": spec("int32", (None,)), "b": spec("int32", (None,))}, {})
+    with pytest.raises(BadInput, match=r"instances\[1\]: expected an object with a, b, came a"):
+        tensors(parse_predict(b'{"instances": [{"a": 1, "b": 1}, {"a": 2}]}'), signature)
+
+
+@pytest.mark.parametrize("body", [b"[NaN, -Infinity, 1]", b"[1.5, 2]"])
+def test_literals_are_read_where_there_are_any(body):
+    np.testing.assert_array_equal(json_text.loads(body), json.loads(body))
