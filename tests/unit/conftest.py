@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 from aiohttp.test_utils import TestClient
-from aiohttp.web import Application
+from aiohttp.web import Application, Request
+
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import NotFound, TidegateError
 from tidegate_web.metrics import Metrics
@@ -26,6 +27,8 @@ from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
+
+Client = TestClient[Request, Application]
 
 FLOAT = np.dtype(np.float32)
 AND_GATE = Signature(
@@ -76,7 +79,7 @@ class FakePredictor:
 class Gateway:
     """A gateway under test: its client, and what stands behind it."""
 
-    client: "TestClient"
+    client: Client
     predictor: FakePredictor
     metrics: Metrics
     lifecycle: Lifecycle
@@ -91,7 +94,7 @@ def fake_predictor() -> type[FakePredictor]:
 
 
 @pytest.fixture
-def start_gateway(aiohttp_client: Callable[[Application], Awaitable["TestClient"]]) -> StartGateway:
+def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
     async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:

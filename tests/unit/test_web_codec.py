@@ -2,12 +2,14 @@
 
 import json
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+
 from tidegate_web.codec import json_text
 from tidegate_web.codec.rest_v1 import Layout, encode_outputs, parse_predict, tensors
 from tidegate_web.codec.values import to_array
@@ -36,7 +38,7 @@ JSON = st.recursive(
 )
 
 
-def spec(dtype: object, shape: tuple[int | None, ...] | None = None) -> TensorSpec:
+def spec(dtype: Any, shape: tuple[int | None, ...] | None = None) -> TensorSpec:
     return TensorSpec(np.dtype(dtype), shape, "DT_X")
 
 

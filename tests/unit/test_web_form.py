@@ -1,16 +1,18 @@
 """The form's promises, over a Predictor that is arithmetic."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
+
 from tidegate_web.errors import Unavailable
 from tidegate_web.prediction import Signature, TensorSpec
 
 ANY_PATH = pytest.mark.parametrize("path", ["/", "/home"])
 
 
-def signature(dtype: object, shape: tuple[int | None, ...] | None) -> Signature:
+def signature(dtype: Any, shape: tuple[int | None, ...] | None) -> Signature:
     spec = TensorSpec(np.dtype(dtype), shape, "DT_X")
     return Signature(inputs={"x": spec}, outputs={"y": TensorSpec(np.dtype(np.float32), (None,), "DT_FLOAT")})
 

@@ -4,6 +4,7 @@ import asyncio
 
 import numpy as np
 import pytest
+
 from tidegate_web.errors import (
     BackendFault,
     DeadlineExceeded,
