@@ -1,0 +1,262 @@
+"""The data path over real gRPC sockets, with model servers that answer at once: discovery, balance, retries."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import grpc
+import grpc.aio
+import numpy as np
+import pytest
+
+from tidegate_proto.model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse, ModelVersionStatus
+from tidegate_proto.prediction_pb2 import (
+    GetModelMetadataRequest,
+    GetModelMetadataResponse,
+    PredictRequest,
+    PredictResponse,
+)
+from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, register
+from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap, TensorInfo
+from tidegate_proto.tensor_pb2 import DataType, TensorProto, TensorShapeProto
+from tidegate_web.errors import (
+    BackendFault,
+    BadInput,
+    DeadlineExceeded,
+    NotFound,
+    Overloaded,
+    Unavailable,
+)
+from tidegate_web.metrics import Metrics
+from tidegate_web.prediction import ModelRef, Prediction
+from tidegate_web.serving.backend import Backend
+from tidegate_web.serving.balancer import Balancer
+from tidegate_web.serving.predictor import ServingPredictor
+
+AND_GATE = ModelRef("and_gate")
+ROW = Prediction(AND_GATE, "serving_default", {"inputs": np.array([[1, 1]], np.float32)})
+
+
+@dataclass
+class StubServer:
+    """A model server that answers 0.25 and 0.75 for each row, after `delay_s`, or with a gRPC error."""
+
+    delay_s: float = 0.0
+    error: tuple[grpc.StatusCode, str] | None = None
+    answered: int = 0
+    address: str = ""
+    requests: list[PredictRequest] = field(default_factory=list)
+    server: grpc.aio.Server | None = None
+
+    async def predict(self, request: PredictRequest, context: grpc.aio.ServicerContext) -> PredictResponse:
+        self.requests.append(request)
+        if self.error is not None:
+            await context.abort(*self.error)
+        await asyncio.sleep(self.delay_s)
+        self.answered += 1
+        rows = request.inputs["inputs"].tensor_shape.dim[0].size
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=rows), TensorShapeProto.Dim(size=2)])
+        tensor = TensorProto(dtype=DataType.DT_FLOAT, tensor_shape=shape, float_val=[0.25, 0.75] * rows)
+        response = PredictResponse(outputs={"probabilities": tensor})
+        response.model_spec.name = "and_gate"
+        response.model_spec.version.value = 3
+        return response
+
+    async def metadata(self, _: GetModelMetadataRequest, __: grpc.aio.ServicerContext) -> GetModelMetadataResponse:
+        shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1), TensorShapeProto.Dim(size=2)])
+        info = TensorInfo(name="x:0", dtype=DataType.DT_FLOAT, tensor_shape=shape)
+        signatures = {
+            "serving_default": SignatureDef(inputs={"inputs": info}, outputs={"probabilities": info}),
+            "__saved_model_init_op": SignatureDef(),
+        }
+        response = GetModelMetadataResponse()
+        response.model_spec.name = "and_gate"
+        response.model_spec.version.value = 3
+        response.metadata["signature_def"].value = SignatureDefMap(signature_def=signatures).SerializeToString()
+        return response
+
+    async def status(self, _: GetModelStatusRequest, __: grpc.aio.ServicerContext) -> GetModelStatusResponse:
+        states = ((2, ModelVersionStatus.State.END), (3, ModelVersionStatus.State.AVAILABLE))
+        return GetModelStatusResponse(
+            model_version_status=[ModelVersionStatus(version=version, state=state) for version, state in states]
+        )
+
+    async def start(self, address: str = "127.0.0.1:0") -> None:
+        self.server = grpc.aio.server()
+        register(
+            self.server,
+            {PREDICT: self.predict, GET_MODEL_METADATA: self.metadata, GET_MODEL_STATUS: self.status},
+        )
+        port = self.server.add_insecure_port(address)
+        await self.server.start()
+        self.address = f"127.0.0.1:{port}"
+
+    async def kill(self) -> None:
+        assert self.server is not None
+        await self.server.stop(grace=None)
+
+
+@dataclass
+class Setting:
+    """Some model servers, and the gateway's data path to them."""
+
+    servers: list[StubServer]
+    balancer: Balancer
+    predictor: ServingPredictor
+    metrics: Metrics
+
+    def sample(self, name: str, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(f"tidegate_{name}", labels)
+
+
+@contextlib.asynccontextmanager
+async def setting(*servers: StubServer) -> AsyncIterator[Setting]:
+    metrics = Metrics()
+    clock = asyncio.get_running_loop().time
+    balancer = Balancer(lambda address: Backend(address, metrics), clock, grace_s=5)
+    for server in servers:
+        await server.start()
+    balancer.update(server.address for server in servers)
+    try:
+        yield Setting(list(servers), balancer, ServingPredictor(balancer, metrics, clock), metrics)
+    finally:
+        await balancer.close()
+        await asyncio.gather(*(server.kill() for server in servers))
+
+
+async def test_a_prediction_goes_over_the_wire_and_back():
+    async with setting(StubServer()) as here:
+        outcome = await here.predictor.predict(ROW, 5)
+        assert outcome.version == 3
+        assert outcome.backend == here.servers[0].address
+        np.testing.assert_array_equal(outcome.outputs["probabilities"], np.array([[0.25, 0.75]], np.float32))
+        (request,) = here.servers[0].requests
+        assert request.model_spec.name == "and_gate"
+        assert request.model_spec.signature_name == "serving_default"
+
+
+async def test_the_signatures_are_read_without_tensorflows_own():
+    async with setting(StubServer()) as here:
+        metadata = await here.predictor.metadata(AND_GATE, 5)
+        assert list(metadata.signatures) == ["serving_default"]
+        assert metadata.signatures["serving_default"].inputs["inputs"].shape == (None, 2)
+
+
+async def test_status_lists_the_newest_version_first():
+    async with setting(StubServer()) as here:
+        statuses = await here.predictor.status(AND_GATE, 5)
+        assert [(status.version, status.state) for status in statuses] == [(3, "AVAILABLE"), (2, "END")]
+
+
+async def test_calls_spread_evenly_over_equal_backends_and_less_go_to_a_slow_one():
+    async with setting(StubServer(0.005), StubServer(0.005), StubServer(0.05)) as here:
+
+        async def client() -> None:
+            for _ in range(60):
+                await here.predictor.predict(ROW, 5)
+
+        await asyncio.gather(*(client() for _ in range(8)))
+        first, second, slow = (server.answered for server in here.servers)
+        assert first + second + slow == 480
+        assert abs(first - second) <= 0.2 * (first + second) / 2
+        assert slow < min(first, second) / 2
+
+
+async def test_a_killed_model_server_loses_nothing():
+    async with setting(StubServer(0.002), StubServer(0.002)) as here:
+
+        async def client() -> Counter[str]:
+            answers: Counter[str] = Counter()
+            for _ in range(100):
+                answers[(await here.predictor.predict(ROW, 5)).backend] += 1
+            return answers
+
+        clients = [asyncio.create_task(client()) for _ in range(8)]
+        await asyncio.sleep(0.05)
+        await here.servers[0].kill()
+        answers: Counter[str] = sum(await asyncio.gather(*clients), Counter())
+        assert answers.total() == 800
+        assert answers[here.servers[1].address] > 400
+        assert here.sample("retries_total")
+
+
+async def test_a_server_restarted_in_place_is_used_again_soon():
+    server, other = StubServer(), StubServer()
+    async with setting(server, other) as here:
+        await server.kill()
+        for _ in range(20):
+            await here.predictor.predict(ROW, 5)
+        assert server.answered == 0
+        await server.start(server.address)
+        async with asyncio.timeout(5):
+            while not server.answered:
+                await here.predictor.predict(ROW, 5)
+                await asyncio.sleep(0.01)
+
+
+async def test_without_any_model_server_it_is_unavailable():
+    async with setting() as here:
+        with pytest.raises(Unavailable):
+            await here.predictor.predict(ROW, 5)
+
+
+async def test_with_only_dead_model_servers_it_is_unavailable_and_names_no_address():
+    async with setting(StubServer()) as here:
+        await here.servers[0].kill()
+        with pytest.raises(Unavailable) as caught:
+            await here.predictor.predict(ROW, 5)
+        assert "127.0.0.1" not in str(caught.value)
+
+
+async def test_a_late_answer_is_cut_off_at_the_deadline():
+    async with setting(StubServer(delay_s=5)) as here:
+        with pytest.raises(DeadlineExceeded):
+            await here.predictor.predict(ROW, 0.05)
+        assert here.sample("backend_requests_total", backend=here.servers[0].address, code="DEADLINE_EXCEEDED") == 1
+
+
+async def test_a_caller_that_leaves_cancels_its_call():
+    async with setting(StubServer(delay_s=5)) as here:
+        task = asyncio.create_task(here.predictor.predict(ROW, 10))
+        while not here.servers[0].requests:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert here.sample("backend_outstanding", backend=here.servers[0].address) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "error"),
+    [
+        (grpc.StatusCode.NOT_FOUND, "Servable not found for request: Latest(x)", NotFound),
+        (grpc.StatusCode.INVALID_ARGUMENT, "Unrecognized servable version label: x", NotFound),
+        (grpc.StatusCode.INVALID_ARGUMENT, "input size does not match signature: 1!=2", BadInput),
+        (grpc.StatusCode.FAILED_PRECONDITION, 'Serving signature key "x" not found.', BadInput),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "busy", Overloaded),
+        (grpc.StatusCode.INTERNAL, "broken", BackendFault),
+    ],
+)
+async def test_the_model_servers_own_refusals_are_not_retried_and_keep_their_words(code, text, error):
+    async with setting(StubServer(error=(code, text)), StubServer(error=(code, text))) as here:
+        with pytest.raises(error, match=text.split(":", maxsplit=1)[0]):
+            await here.predictor.predict(ROW, 5)
+        assert sum(len(server.requests) for server in here.servers) == 1
+
+
+async def test_a_backend_that_left_ends_its_calls_in_peace_and_takes_its_metrics_along():
+    async with setting(StubServer(delay_s=0.2), StubServer()) as here:
+        slow, other = here.servers
+        here.balancer.update([slow.address])
+        call = asyncio.create_task(here.predictor.predict(ROW, 5))
+        while not slow.requests:
+            await asyncio.sleep(0.001)
+        here.balancer.update([other.address])
+        assert (await here.predictor.predict(ROW, 5)).backend == other.address
+        assert (await call).backend == slow.address
+        async with asyncio.timeout(5):
+            while here.sample("backend_outstanding", backend=slow.address) is not None:
+                await asyncio.sleep(0.01)
+        assert here.sample("backend_requests_total", backend=slow.address, code="OK") is None

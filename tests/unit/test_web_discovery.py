@@ -1,0 +1,166 @@
+"""Where the model servers are: three schemes."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from tidegate_web.serving.discovery.dns import DnsDiscovery
+from tidegate_web.serving.discovery.endpointslice import ApiServer, EndpointSliceDiscovery
+from tidegate_web.serving.discovery.schemes import discover
+from tidegate_web.settings import SettingsError
+
+
+async def first(discovery: Any, count: int) -> list[frozenset[str]]:
+    """The first answers of a discovery."""
+    found: list[frozenset[str]] = []
+    async with asyncio.timeout(10), contextlib.aclosing(discovery.watch()) as watch:
+        async for addresses in watch:
+            found.append(addresses)
+            if len(found) == count:
+                return found
+    raise AssertionError("the discovery ended")
+
+
+async def test_static_addresses_are_told_once():
+    discovery = discover("static:a:1, [::1]:2")
+    assert await first(discovery, 1) == [{"a:1", "[::1]:2"}]
+
+
+@pytest.mark.parametrize(
+    "setting",
+    ["", "static:", "static:a", "static:a:0", "static:a:x", "static:a:1,,b:2", "dns:a", "dns:a:70000", "consul:a:1"],
+)
+def test_a_setting_that_names_nothing_is_refused_with_what_came(setting):
+    with pytest.raises(SettingsError, match=r"TIDEGATE_BACKENDS: expected .*, came "):
+        discover(setting)
+
+
+def test_endpointslices_outside_a_pod_are_refused_with_the_alternatives(monkeypatch):
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    with pytest.raises(SettingsError, match=r"works inside a Kubernetes pod .* use static:host:port or dns:host:port"):
+        discover("endpointslice:tidegate-serving:8500")
+
+
+async def test_dns_tells_each_change_and_keeps_what_it_knows_while_nobody_answers():
+    answers: list[frozenset[str] | socket.gaierror] = [
+        frozenset({"10.0.0.1"}),
+        frozenset({"10.0.0.1"}),
+        socket.gaierror(socket.EAI_AGAIN, "try again"),
+        frozenset({"10.0.0.1", "fd00::2"}),
+        socket.gaierror(socket.EAI_NONAME, "no such name"),
+        frozenset({"10.0.0.3"}),
+    ]
+    script = iter(answers)
+
+    async def resolve(host: str) -> frozenset[str]:
+        assert host == "serving"
+        answer = next(script)
+        if isinstance(answer, socket.gaierror):
+            raise answer
+        return answer
+
+    assert await first(DnsDiscovery("serving:8500", resolve, interval_s=0.001), 4) == [
+        {"10.0.0.1:8500"},
+        {"10.0.0.1:8500", "[fd00::2]:8500"},
+        frozenset(),
+        {"10.0.0.3:8500"},
+    ]
+
+
+async def test_dns_asks_the_system():
+    assert await first(discover("dns:127.0.0.1:8500"), 1) == [{"127.0.0.1:8500"}]
+
+
+def endpoint_slice(name: str, *endpoints: tuple[str, dict[str, bool]]) -> dict[str, Any]:
+    return {
+        "metadata": {"name": name},
+        "endpoints": [{"addresses": [address], "conditions": conditions} for address, conditions in endpoints],
+    }
+
+
+READY = {"ready": True, "serving": True, "terminating": False}
+NOT_READY = {"ready": False}
+TERMINATING = {"ready": True, "serving": True, "terminating": True}
+
+
+class FakeApiServer:
+    """Lists one slice, then sends the events given on each watch, and ends it."""
+
+    def __init__(self, *watches: list[dict[str, Any]]) -> None:
+        self.watches = list(watches)
+        self.requests: list[web.Request] = []
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        self.requests.append(request)
+        assert request.headers["Authorization"] == "Bearer token-1"
+        assert request.query["labelSelector"] == "kubernetes.io/service-name=tidegate-serving"
+        if "watch" not in request.query:
+            items = [endpoint_slice("s1", ("10.0.0.1", READY), ("10.0.0.2", NOT_READY))]
+            return web.json_response({"metadata": {"resourceVersion": "5"}, "items": items})
+        assert request.query["resourceVersion"] == "5"
+        response = web.StreamResponse()
+        await response.prepare(request)
+        if not self.watches:
+            await asyncio.sleep(10)
+        for event in self.watches.pop(0):
+            await response.write(json.dumps(event).encode() + b"\n")
+        return response
+
+
+async def watch_endpoints(server: FakeApiServer, aiohttp_server: Any, tmp_path: Any) -> EndpointSliceDiscovery:
+    app = web.Application()
+    app.add_routes([web.get("/apis/discovery.k8s.io/v1/namespaces/trial/endpointslices", server.answer)])
+    running = await aiohttp_server(app)
+    token = tmp_path / "token"
+    token.write_text("token-1\n")
+    api = ApiServer(str(running.make_url("")).rstrip("/"), "trial", token, None)
+    return EndpointSliceDiscovery("tidegate-serving:8500", api)
+
+
+async def test_endpointslices_tell_the_ready_and_not_terminating(aiohttp_server, tmp_path):
+    events = [
+        {
+            "type": "MODIFIED",
+            "object": endpoint_slice("s1", ("10.0.0.1", TERMINATING), ("10.0.0.2", READY), ("10.0.0.3", {})),
+        },
+        {"type": "ADDED", "object": endpoint_slice("s2", ("10.0.0.4", READY))},
+        {"type": "DELETED", "object": endpoint_slice("s1")},
+        {"type": "MODIFIED", "object": {"metadata": {"name": "s2"}, "endpoints": None}},
+    ]
+    discovery = await watch_endpoints(FakeApiServer(events), aiohttp_server, tmp_path)
+    assert await first(discovery, 5) == [
+        {"10.0.0.1:8500"},
+        {"10.0.0.2:8500", "10.0.0.3:8500"},
+        {"10.0.0.2:8500", "10.0.0.3:8500", "10.0.0.4:8500"},
+        {"10.0.0.4:8500"},
+        frozenset(),
+    ]
+
+
+async def test_an_expired_watch_lists_again(aiohttp_server, tmp_path):
+    gone = {"type": "ERROR", "object": {"code": 410, "message": "too old resource version"}}
+    more = {"type": "ADDED", "object": endpoint_slice("s2", ("10.0.0.4", READY))}
+    server = FakeApiServer([gone], [more])
+    discovery = await watch_endpoints(server, aiohttp_server, tmp_path)
+    assert await first(discovery, 2) == [{"10.0.0.1:8500"}, {"10.0.0.1:8500", "10.0.0.4:8500"}]
+    assert ["watch" in request.query for request in server.requests] == [False, True, False, True]
+
+
+async def test_an_api_server_that_refuses_is_asked_again(aiohttp_server, tmp_path, monkeypatch):
+    monkeypatch.setattr("tidegate_web.serving.discovery.endpointslice.RETRY_S", 0.01)
+    server = FakeApiServer()
+    answer, refusals = server.answer, [web.HTTPForbidden(), web.HTTPInternalServerError()]
+
+    async def refuse_first(request: web.Request) -> web.StreamResponse:
+        if refusals:
+            raise refusals.pop()
+        return await answer(request)
+
+    server.answer = refuse_first  # type: ignore[method-assign]  # this one server only
+    discovery = await watch_endpoints(server, aiohttp_server, tmp_path)
+    assert await first(discovery, 1) == [{"10.0.0.1:8500"}]
