@@ -1,0 +1,39 @@
+"""`tidegate-serving`: a model server for TF Serving's gRPC API."""
+
+import logging
+import sys
+
+from pythonjsonlogger.json import JsonFormatter
+
+from tidegate_serving.flags import parse
+from tidegate_serving.quiet import quieten
+
+log = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Run until told to stop; exit code 2 for wrong flags, 1 when it cannot start."""
+    flags = parse()
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        JsonFormatter(
+            "{asctime}{levelname}{name}{message}",
+            style="{",
+            rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+        )
+    )
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    log.info("starting TensorFlow")
+    quieten()
+    from tidegate_serving.server import StartError, serve  # noqa: PLC0415 TensorFlow takes seconds to import
+
+    try:
+        serve(flags)
+    except StartError as error:
+        sys.stderr.write(f"tidegate-serving: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,112 @@
+"""The server's life: load, open the ports, watch for versions, stop."""
+
+import logging
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import grpc
+import prometheus_client
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from tidegate_proto.services import register
+from tidegate_serving.catalog import Catalog
+from tidegate_serving.flags import Flags
+from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.servicer import Servicer
+
+log = logging.getLogger(__name__)
+
+QUEUE = 4096
+"""Calls that may wait for a thread; past it RESOURCE_EXHAUSTED."""
+
+GRACE_S = 10.0
+"""How long calls in flight may take after SIGTERM."""
+
+OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
+)
+
+
+class StartError(Exception):
+    """The server cannot start; the text says what to do."""
+
+
+def serve(flags: Flags) -> None:
+    """Run until SIGTERM or SIGINT.
+
+    Raises:
+        StartError: A model or a port is not to be had.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own deprecations
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    catalog = Catalog(flags.models)
+    if not _load(catalog, flags.load_timeout_s, stop):
+        return
+    metrics = RequestMetrics(frozenset(model.name for model in flags.models))
+    server = grpc.server(
+        ThreadPoolExecutor(flags.grpc_max_threads, "predict"),
+        options=OPTIONS,
+        maximum_concurrent_rpcs=flags.grpc_max_threads + QUEUE,
+    )
+    register(server, Servicer(catalog, metrics).behaviours())
+    healthy = health.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
+    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    try:
+        port = server.add_insecure_port(f"0.0.0.0:{flags.port}")
+    except RuntimeError:
+        raise StartError(f"port {flags.port} is taken: choose another with --port=NUMBER") from None
+    if flags.rest_api_port and flags.monitoring_path:
+        _serve_metrics(flags.rest_api_port, metrics)
+    server.start()
+    log.info("listening", extra={"port": port, "models": [model.name for model in flags.models]})
+    watcher = threading.Thread(target=_watch, args=(catalog, flags.poll_wait_s, stop), name="watch")
+    watcher.start()
+    stop.wait()
+    log.info("stopping")
+    healthy.enter_graceful_shutdown()
+    server.stop(GRACE_S).wait()
+    watcher.join()
+    catalog.close()
+    log.info("stopped")
+
+
+def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
+    """Load until every model is available; False when told to stop before.
+
+    Raises:
+        StartError: Time ran out; says which models are missing and why.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not stop.is_set():
+        catalog.refresh()
+        missing = catalog.unavailable()
+        if not missing:
+            return True
+        if time.monotonic() >= deadline:
+            raise StartError("not available: " + "; ".join(missing))
+        log.warning("waiting for models", extra={"missing": missing})
+        stop.wait(min(1.0, timeout_s))
+    return False
+
+
+def _serve_metrics(port: int, metrics: RequestMetrics) -> None:
+    try:
+        prometheus_client.start_http_server(port, registry=metrics.registry())
+    except OSError as error:
+        raise StartError(f"port {port}: {error.strerror}: choose another with --rest_api_port=NUMBER") from None
+
+
+def _watch(catalog: Catalog, poll_wait_s: float, stop: threading.Event) -> None:
+    """Look for new versions until told to stop; a look that fails is not the last one."""
+    while poll_wait_s > 0 and not stop.wait(poll_wait_s):
+        try:
+            catalog.refresh()
+        except OSError:
+            log.exception("folders not read")
