@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -35,6 +36,8 @@ from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.predictor import ServingPredictor
 
+Context = grpc.aio.ServicerContext[Any, Any]
+
 AND_GATE = ModelRef("and_gate")
 ROW = Prediction(AND_GATE, "serving_default", {"inputs": np.array([[1, 1]], np.float32)})
 
@@ -50,7 +53,7 @@ class StubServer:
     requests: list[PredictRequest] = field(default_factory=list)
     server: grpc.aio.Server | None = None
 
-    async def predict(self, request: PredictRequest, context: grpc.aio.ServicerContext) -> PredictResponse:
+    async def predict(self, request: PredictRequest, context: Context) -> PredictResponse:
         self.requests.append(request)
         if self.error is not None:
             await context.abort(*self.error)
@@ -64,7 +67,7 @@ class StubServer:
         response.model_spec.version.value = 3
         return response
 
-    async def metadata(self, _: GetModelMetadataRequest, __: grpc.aio.ServicerContext) -> GetModelMetadataResponse:
+    async def metadata(self, _: GetModelMetadataRequest, __: Context) -> GetModelMetadataResponse:
         shape = TensorShapeProto(dim=[TensorShapeProto.Dim(size=-1), TensorShapeProto.Dim(size=2)])
         info = TensorInfo(name="x:0", dtype=DataType.DT_FLOAT, tensor_shape=shape)
         signatures = {
@@ -77,7 +80,7 @@ class StubServer:
         response.metadata["signature_def"].value = SignatureDefMap(signature_def=signatures).SerializeToString()
         return response
 
-    async def status(self, _: GetModelStatusRequest, __: grpc.aio.ServicerContext) -> GetModelStatusResponse:
+    async def status(self, _: GetModelStatusRequest, __: Context) -> GetModelStatusResponse:
         states = ((2, ModelVersionStatus.State.END), (3, ModelVersionStatus.State.AVAILABLE))
         return GetModelStatusResponse(
             model_version_status=[ModelVersionStatus(version=version, state=state) for version, state in states]

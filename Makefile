@@ -1,0 +1,78 @@
+# Tidegate. `make help` lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PYTHON VENV
+
+# What installs into .venv: locked versions, and the packages of this checkout in editable form
+INSTALLED := requirements/run.txt proto/pyproject.toml services/web/pyproject.toml services/serving/pyproject.toml local/setup.sh
+
+.PHONY: help
+help: ## Show this help
+	@$(SHELL) local/help.sh $(MAKEFILE_LIST)
+
+## Run
+
+.PHONY: run
+run: $(VENV)/run.stamp ## Serve a model with its web form here (MODEL=folder NAME=name for your own; HTTP_PORT, OPS_PORT, GRPC_PORT, REST_PORT)
+	@$(BIN)/python local/run.py
+
+.PHONY: loadtest
+loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (or HOST=http://address)
+	@$(BIN)/locust -f loadtest $(if $(HOST),--host $(HOST))
+
+## Deploy
+
+.PHONY: images
+images: $(VENV)/run.stamp ## Build the images (SERVING=embedded for arm64 or without tensorflow/serving)
+	@k8s/images.sh
+
+.PHONY: wheels
+wheels: $(VENV)/run.stamp ## Collect the wheels that the images install
+	@k8s/wheels.sh
+
+.PHONY: cluster
+cluster: ## Make a kind cluster with metrics-server
+	@k8s/cluster.sh
+
+.PHONY: deploy
+deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscalers (OVERLAY=k8s/overlays/laptop)
+	@k8s/deploy.sh
+
+.PHONY: undeploy
+undeploy: ## Take it out of the cluster
+	@kubectl delete --ignore-not-found -k $(or $(OVERLAY),k8s)
+
+## Develop
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## Run the tests that need no cluster
+	@$(BIN)/python -m pytest -m "not cluster"
+
+.PHONY: check
+check: $(VENV)/dev.stamp ## Run the linters, the type checker and the import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test-cluster
+test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your kubectl (deploys, loads and scales)
+	@$(BIN)/python -m pytest -m cluster tests/cluster
+
+.PHONY: lock
+lock: $(VENV)/dev.stamp ## Resolve the dependencies anew
+	@PATH="$(CURDIR)/$(BIN):$$PATH" requirements/lock.sh
+
+.PHONY: clean
+clean: ## Remove what make made (.venv, .run, build)
+	rm -rf $(VENV) .run build
+
+$(VENV)/run.stamp: $(INSTALLED)
+	@local/setup.sh run
+
+$(VENV)/dev.stamp: $(INSTALLED) requirements/dev.txt requirements/oracle.txt
+	@local/setup.sh dev

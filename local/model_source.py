@@ -1,0 +1,77 @@
+"""Which model `make run` serves: the AND gate, or a folder of the user's."""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+
+
+class ModelSourceError(Exception):
+    """A folder or name that cannot be served; the text says what was expected and what came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSource:
+    """A model as the model server wants it: a name, and a folder with a sub-folder per version."""
+
+    name: str
+    base_path: Path
+
+    def config(self) -> str:
+        """Write the model server's configuration file."""
+        name, base_path = json.dumps(self.name), json.dumps(str(self.base_path), ensure_ascii=False)
+        return (
+            f"model_config_list {{ config {{ name: {name} base_path: {base_path} model_platform: 'tensorflow' }} }}\n"
+        )
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether a folder is one version of a SavedModel."""
+    return (folder / "saved_model.pb").is_file() or (folder / "saved_model.pbtxt").is_file()
+
+
+def find(model: str, name: str, state: Path) -> ModelSource:
+    """Understand MODEL and NAME.
+
+    Args:
+        model: A SavedModel's folder, or a folder with one in each numbered sub-folder.
+        name: What to serve it as; the folder's name when empty.
+        state: Where a single version gets its folder of versions.
+
+    Raises:
+        ModelSourceError: There is no model, or no such name.
+    """
+    folder = Path(model).expanduser().resolve()
+    if not folder.is_dir():
+        came = "a file" if folder.exists() else "nothing"
+        raise ModelSourceError(f"MODEL={model}: expected a SavedModel's folder, there is {came}")
+    versions = [sub for sub in folder.iterdir() if sub.name.isascii() and sub.name.isdigit() and is_saved_model(sub)]
+    if is_saved_model(folder):
+        chosen = _checked(name or (folder.parent.name if folder.name.isdigit() else folder.name))
+        return ModelSource(chosen, _as_only_version(folder, state / "links" / chosen))
+    if not versions:
+        there = ", ".join(sorted(sub.name for sub in folder.iterdir())[:8]) or "nothing"
+        raise ModelSourceError(
+            f"MODEL={model}: expected saved_model.pb, or numbered sub-folders (1, 2, …) that hold one; there is {there}"
+        )
+    return ModelSource(_checked(name or folder.name), folder)
+
+
+def _checked(name: str) -> str:
+    if not SERVED_NAME.fullmatch(name):
+        raise ModelSourceError(
+            f"NAME={name}: expected letters, digits, '_', '.' and '-', at most 63; choose one with NAME=…"
+        )
+    return name
+
+
+def _as_only_version(folder: Path, base_path: Path) -> Path:
+    """Give a version folder a folder of versions, where it is the only one."""
+    base_path.mkdir(parents=True, exist_ok=True)
+    for old in base_path.iterdir():
+        old.unlink()
+    number = folder.name if folder.name.isdigit() else "1"
+    (base_path / number).symlink_to(folder, target_is_directory=True)
+    return base_path

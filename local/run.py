@@ -1,0 +1,154 @@
+"""`make run`: a model server and the gateway on this machine, their logs side by side, until Ctrl-C.
+
+State lives in .run/: the trained model, links to the user's, and the model server's configuration.
+"""
+
+import fcntl
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from typing import IO
+
+from model_source import ModelSource, ModelSourceError, find
+from ports import PortError, Ports
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".run"
+AND_GATE = "and_gate"
+START_S = 120.0
+"""How long the model server may take to load before we say that it has not."""
+
+
+class RunError(Exception):
+    """`make run` cannot go on; the text says what to do."""
+
+
+def main() -> int:
+    """Prepare, run, stop; exit code 0 after Ctrl-C, 1 when something failed."""
+    stopping: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda received, _: stopping.append(received))
+    try:
+        ports = Ports.from_environ(os.environ)
+        with _alone():
+            ports.check_free()
+            source = _source(os.environ.get("MODEL", ""), os.environ.get("NAME", ""))
+            _write_configuration(source)
+            return 0 if stopping else _run(source, ports, stopping)
+    except (ModelSourceError, PortError, RunError) as error:
+        sys.stderr.write(f"\ntidegate: {error}\n")
+        return 1
+
+
+def _alone() -> IO[str]:
+    """Hold the lock of .run/ until closed.
+
+    Raises:
+        RunError: Another `make run` of this checkout holds it.
+    """
+    STATE.mkdir(exist_ok=True)
+    lock = (STATE / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RunError("`make run` runs already in this checkout: stop it there with Ctrl-C first") from None
+    return lock
+
+
+def _source(model: str, name: str) -> ModelSource:
+    """Return the user's model, or the AND gate, trained if need be.
+
+    Raises:
+        ModelSourceError: MODEL or NAME cannot be used.
+        RunError: Training failed.
+    """
+    if model:
+        return find(model, name, STATE)
+    if name and name != AND_GATE:
+        raise ModelSourceError(f"NAME={name} goes with MODEL=path/to/saved_model")
+    models = STATE / "models"
+    train = [sys.executable, "-m", "tidegate_serving.train", AND_GATE, "--to", str(models)]
+    if subprocess.run(train, check=False).returncode != 0:  # noqa: S603 our own module
+        raise RunError("the model could not be trained; the lines above say why")
+    return ModelSource(AND_GATE, models / AND_GATE)
+
+
+def _write_configuration(source: ModelSource) -> None:
+    (STATE / "models.config").write_text(source.config())
+    (STATE / "monitoring.config").write_text(
+        "prometheus_config { enable: true path: '/monitoring/prometheus/metrics' }\n"
+    )
+
+
+def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
+    environment = os.environ | {
+        "GRPC_PORT": str(ports.grpc_port),
+        "REST_PORT": str(ports.rest_port),
+        "TIDEGATE_HOST": "127.0.0.1",
+        "TIDEGATE_HTTP_PORT": str(ports.http_port),
+        "TIDEGATE_OPS_PORT": str(ports.ops_port),
+        "TIDEGATE_BACKENDS": f"static:127.0.0.1:{ports.grpc_port}",
+        "TIDEGATE_DEFAULT_MODEL": source.name,
+        "TIDEGATE_DRAIN_S": "0",
+        "PYTHONUNBUFFERED": "1",
+    }
+    honcho = [sys.executable, "-m", "honcho", "start"]
+    # In a session of its own: Ctrl-C reaches this process alone, which stops the others in order
+    with subprocess.Popen(honcho, cwd=ROOT, env=environment, start_new_session=True) as processes:  # noqa: S603 honcho
+        try:
+            if _wait_for_answer(source, ports, processes, stopping):
+                _announce(source, ports)
+            while not stopping and processes.poll() is None:
+                time.sleep(0.1)
+        finally:
+            if processes.poll() is None:
+                processes.terminate()
+                processes.wait()
+    if stopping:
+        sys.stdout.write("Stopped.\n")
+        return 0
+    raise RunError("one of the two ended by itself, so the other was stopped; its last lines are above")
+
+
+def _wait_for_answer(
+    source: ModelSource, ports: Ports, processes: "subprocess.Popen[bytes]", stopping: list[int]
+) -> bool:
+    """Wait until the gateway shows the model's form; say so when that takes long."""
+    started = time.monotonic()
+    warned = False
+    while not stopping and processes.poll() is None:
+        try:
+            with socket.create_connection(("127.0.0.1", ports.grpc_port), timeout=5):
+                pass  # the model server opens its port when the model is loaded
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports.http_port}/?model={source.name}", timeout=5):
+                return True
+        except OSError:
+            time.sleep(0.1)
+        if not warned and time.monotonic() - started > START_S:
+            sys.stderr.write(f"\ntidegate: no answer after {START_S:g} s; still waiting (Ctrl-C stops)\n\n")
+            warned = True
+    return False
+
+
+def _announce(source: ModelSource, ports: Ports) -> None:
+    base = f"http://127.0.0.1:{ports.http_port}"
+    lines = (
+        f"Tidegate serves {source.name}",
+        "",
+        f"  form     {base}/",
+        f"  API      {base}/v1/models/{source.name}:predict",
+        f"  metrics  http://127.0.0.1:{ports.ops_port}/metrics",
+        "",
+        "Ctrl-C stops it.",
+    )
+    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
