@@ -1,0 +1,28 @@
+# What the scripts of this folder share: how they speak, and what they are about. Source it.
+# shellcheck shell=sh
+set -eu
+cd "$(dirname "$0")/.."
+python=${VENV:-.venv}/bin/python
+
+say() { printf '%s\n' "$*"; }
+die() {
+    printf '\ntidegate: %s\n' "$*" >&2
+    exit 1
+}
+
+need() { # COMMAND WHAT-TO-DO
+    command -v "$1" >/dev/null 2>&1 || die "$1 is not installed: $2"
+}
+
+version_of() { # PACKAGE-FOLDER
+    sed -n 's/^version = "\(.*\)"/\1/p' "$1/pyproject.toml"
+}
+
+# The images are for the machine's own kind of processor unless ARCH says otherwise
+machine() {
+    case ${ARCH:-$(uname -m)} in
+        x86_64 | amd64) echo x86_64 ;;
+        aarch64 | arm64) echo aarch64 ;;
+        *) die "ARCH=${ARCH:-$(uname -m)}: expected x86_64 or aarch64" ;;
+    esac
+}
