@@ -39,3 +39,14 @@ def test_the_table_has_a_row_for_each_setting():
     rows = table().splitlines()[2:]
     assert len(rows) == len(Settings.__dataclass_fields__)
     assert "| `TIDEGATE_HTTP_PORT` | `8080` | Port of the form and the API |" in rows
+
+
+def test_what_kubernetes_adds_for_services_is_not_taken_for_settings():
+    links = {
+        "TIDEGATE_WEB_PORT": "tcp://10.96.0.7:8080",
+        "TIDEGATE_WEB_PORT_8080_TCP": "tcp://10.96.0.7:8080",
+        "TIDEGATE_WEB_PORT_8080_TCP_ADDR": "10.96.0.7",
+        "TIDEGATE_WEB_SERVICE_HOST": "10.96.0.7",
+        "TIDEGATE_WEB_SERVICE_PORT_HTTP": "8080",
+    }
+    assert Settings.from_environ(links) == Settings()

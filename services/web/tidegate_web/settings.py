@@ -3,12 +3,16 @@
 `python -m tidegate_web.settings` prints the table that docs/reference/settings.md holds.
 """
 
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any
 
 PREFIX = "TIDEGATE_"
+
+SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
+"""Variables that Kubernetes makes for a Service such as tidegate-web, unless a pod has `enableServiceLinks: false`."""
 
 
 class SettingsError(Exception):
@@ -55,7 +59,11 @@ class Settings:
             SettingsError: A value of the wrong type or out of range, or a TIDEGATE_ name that is no setting.
         """
         known = {f"{PREFIX}{spec.name.upper()}": spec for spec in fields(cls)}
-        unknown = sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+        unknown = sorted(
+            name
+            for name in environ
+            if name.startswith(PREFIX) and name not in known and not SERVICE_LINK.fullmatch(name)
+        )
         if unknown:
             raise SettingsError(f"{unknown[0]} is no setting; there are {', '.join(known)}")
         given: dict[str, Any] = {
