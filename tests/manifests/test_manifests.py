@@ -1,0 +1,197 @@
+"""What every kustomization promises, read off its rendering."""
+
+import shutil
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+FOLDERS = ("k8s", "k8s/overlays/laptop", "k8s/overlays/production", "k8s/overlays/capped")
+TIERS = ("web", "serving")
+LONGEST_REQUEST_S = 10
+DRAIN_S = 5
+
+Manifest = dict[str, Any]
+every_folder = pytest.mark.parametrize("folder", FOLDERS)
+every_tier = pytest.mark.parametrize("tier", TIERS)
+
+
+@cache
+def render(folder: str) -> dict[tuple[str, str], Manifest]:
+    kubectl = shutil.which("kubectl")
+    assert kubectl is not None, "kubectl renders the manifests: see https://kubernetes.io/docs/tasks/tools"
+    done = subprocess.run([kubectl, "kustomize", folder], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    manifests = list(yaml.safe_load_all(done.stdout))
+    return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
+
+
+def pod(folder: str, tier: str) -> Manifest:
+    template: Manifest = render(folder)["Deployment", f"tidegate-{tier}"]["spec"]["template"]
+    return template
+
+
+def container(folder: str, tier: str) -> Manifest:
+    (only,) = pod(folder, tier)["spec"]["containers"]
+    return dict(only)
+
+
+@every_folder
+def test_it_holds_what_the_names_say(folder):
+    assert set(render(folder)) == {
+        *((kind, f"tidegate-{tier}") for tier in TIERS for kind in ("Deployment", "HorizontalPodAutoscaler")),
+        *(("PodDisruptionBudget", f"tidegate-{tier}") for tier in TIERS),
+        *(("Service", name) for name in ("tidegate-web", "tidegate-web-ops", "tidegate-serving")),
+        *((kind, "tidegate-web") for kind in ("ServiceAccount", "Role", "RoleBinding")),
+        ("ConfigMap", "tidegate-models"),
+    }
+
+
+@every_folder
+def test_nothing_names_a_namespace(folder):
+    assert not any("namespace" in manifest["metadata"] for manifest in render(folder).values())
+
+
+@every_folder
+@every_tier
+def test_the_autoscaler_owns_the_number_of_replicas(folder, tier):
+    deployment = render(folder)["Deployment", f"tidegate-{tier}"]
+    autoscaler = render(folder)["HorizontalPodAutoscaler", f"tidegate-{tier}"]
+    assert "replicas" not in deployment["spec"]
+    assert autoscaler["spec"]["scaleTargetRef"] == {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "name": f"tidegate-{tier}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("folder", "web", "serving"),
+    [
+        ("k8s", (2, 6), (2, 5)),
+        ("k8s/overlays/laptop", (1, 6), (1, 5)),
+        ("k8s/overlays/production", (3, 6), (3, 5)),
+        ("k8s/overlays/capped", (2, 6), (2, 5)),
+    ],
+)
+def test_each_overlay_has_its_bounds(folder, web, serving):
+    for tier, bounds in (("web", web), ("serving", serving)):
+        spec = render(folder)["HorizontalPodAutoscaler", f"tidegate-{tier}"]["spec"]
+        assert (spec["minReplicas"], spec["maxReplicas"]) == bounds
+
+
+@every_folder
+@every_tier
+def test_utilisation_has_a_request_to_be_a_share_of(folder, tier):
+    requests = container(folder, tier)["resources"]["requests"]
+    assert requests["cpu"] == {"web": "100m", "serving": "150m"}[tier]
+    assert "memory" in requests
+
+
+def test_only_the_capped_overlay_limits_cpu():
+    limits = {
+        folder: [container(folder, tier)["resources"]["limits"].get("cpu") for tier in TIERS] for folder in FOLDERS
+    }
+    assert limits.pop("k8s/overlays/capped") == ["200m", "500m"]
+    assert all(found == [None, None] for found in limits.values())
+
+
+@every_folder
+@every_tier
+def test_selectors_name_only_what_never_changes(folder, tier):
+    labels = {"app.kubernetes.io/name": "tidegate", "app.kubernetes.io/component": tier}
+    found = render(folder)
+    assert found["Deployment", f"tidegate-{tier}"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["PodDisruptionBudget", f"tidegate-{tier}"]["spec"]["selector"]["matchLabels"] == labels
+    assert found["Service", f"tidegate-{tier}"]["spec"]["selector"] == labels
+    assert labels.items() <= pod(folder, tier)["metadata"]["labels"].items()
+
+
+@every_folder
+def test_everything_carries_the_recommended_labels(folder):
+    for manifest in render(folder).values():
+        labels = manifest["metadata"]["labels"]
+        assert {"app.kubernetes.io/name", "app.kubernetes.io/component"} <= labels.keys()
+        assert labels["app.kubernetes.io/part-of"] == "tidegate"
+        assert labels["app.kubernetes.io/managed-by"] == "kustomize"
+
+
+@every_folder
+@every_tier
+def test_images_and_labels_carry_the_packages_version(folder, tier):
+    version = tomllib.loads((ROOT / "services" / tier / "pyproject.toml").read_text())["project"]["version"]
+    assert container(folder, tier)["image"] == f"tidegate/{tier}:{version}"
+    assert container(folder, tier)["imagePullPolicy"] == "IfNotPresent"
+    assert pod(folder, tier)["metadata"]["labels"]["app.kubernetes.io/version"] == version
+
+
+@every_folder
+@every_tier
+def test_pods_pass_the_restricted_profile(folder, tier):
+    spec, only = pod(folder, tier)["spec"], container(folder, tier)
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert isinstance(spec["securityContext"]["runAsUser"], int)
+    assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert only["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
+
+
+@every_folder
+@every_tier
+def test_probes_are_quick_to_start_and_patient_to_kill(folder, tier):
+    only = container(folder, tier)
+    assert only["startupProbe"]["periodSeconds"] == 1
+    assert only["livenessProbe"]["periodSeconds"] * only["livenessProbe"]["failureThreshold"] >= 60
+    kind = {"web": "httpGet", "serving": "tcpSocket"}[tier]
+    assert all(kind in only[f"{probe}Probe"] for probe in ("startup", "readiness", "liveness"))
+
+
+@every_folder
+def test_a_planned_stop_has_time_for_the_longest_request(folder):
+    web, serving = pod(folder, "web")["spec"], pod(folder, "serving")["spec"]
+    assert web["terminationGracePeriodSeconds"] >= DRAIN_S + LONGEST_REQUEST_S + 1
+    sleep_s = serving["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert sleep_s >= LONGEST_REQUEST_S
+    assert serving["terminationGracePeriodSeconds"] >= sleep_s + LONGEST_REQUEST_S
+
+
+@every_folder
+def test_ports_are_those_of_the_design(folder):
+    found = render(folder)
+    ports = {
+        name: [(port["port"], port["targetPort"]) for port in found["Service", name]["spec"]["ports"]]
+        for name in ("tidegate-web", "tidegate-web-ops", "tidegate-serving")
+    }
+    assert ports == {
+        "tidegate-web": [(8080, "http")],
+        "tidegate-web-ops": [(8081, 8081)],
+        "tidegate-serving": [(8500, 8500), (8501, 8501)],
+    }
+    assert found["Service", "tidegate-serving"]["spec"]["clusterIP"] == "None"
+    assert found["Service", "tidegate-web-ops"]["spec"]["clusterIP"] == "None"
+
+
+def test_the_laptop_overlay_fixes_its_port():
+    assert render("k8s")["Service", "tidegate-web"]["spec"]["type"] == "LoadBalancer"
+    assert render("k8s/overlays/laptop")["Service", "tidegate-web"]["spec"]["ports"][0]["nodePort"] == 30080
+
+
+@every_folder
+def test_the_gateway_may_watch_endpoints_and_nothing_else(folder):
+    assert render(folder)["Role", "tidegate-web"]["rules"] == [
+        {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": ["get", "list", "watch"]}
+    ]
+    assert pod(folder, "serving")["spec"]["automountServiceAccountToken"] is False
+
+
+def test_the_capped_overlay_exposes_the_route():
+    names = [variable["name"] for variable in container("k8s/overlays/capped", "web")["env"]]
+    assert "TIDEGATE_EXPOSE_ROUTE" in names
