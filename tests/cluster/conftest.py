@@ -62,7 +62,7 @@ def fetch() -> Callable[..., str]:
     """Get or post a page of the gateway."""
 
     def fetch_page(url: str, body: bytes | None = None) -> str:
-        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=30) as answer:  # noqa: S310 our own
+        with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=30) as answer:
             return str(answer.read().decode())
 
     return fetch_page

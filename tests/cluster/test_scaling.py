@@ -20,8 +20,9 @@ pytestmark = pytest.mark.cluster
 ROOT = Path(__file__).resolve().parents[2]
 LOCUST = str(Path(sys.executable).with_name("locust"))
 TIERS = ("web", "serving")
-LOAD_S = 150
-USERS = 20
+LOAD_S = 180
+USERS = 40
+"""Each keeps a connection: enough for every gateway to get some when they are renewed."""
 
 ANSWERED = {
     "web": (8081, "metrics", re.compile(r"^tidegate_requests_total\{[^}]*status=\"200\"[^}]*\} (\S+)", re.MULTILINE)),

@@ -7,7 +7,8 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
@@ -59,8 +60,8 @@ async def serve(settings: Settings) -> None:
         stack.push_async_callback(balancer.close)
         await stack.enter_async_context(_following(discovery, balancer, lifecycle))
         app = make_app(settings, predictor, observer)
-        grace_s = settings.request_timeout_s + SHUTDOWN_GRACE_S
-        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", grace_s) as address:
+        finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
+        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
@@ -81,24 +82,31 @@ def _stop_on_signals() -> asyncio.Event:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    app: web.Application, host: str, port: int, setting: str, grace_s: float = SHUTDOWN_GRACE_S
+    app: web.Application, host: str, port: int, setting: str, finish: Callable[[], Awaitable[None]] | None = None
 ) -> AsyncIterator[str]:
-    """Listen; on leaving, stop accepting, let requests in flight end, and close."""
+    """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
+
+    They finish before aiohttp's own shutdown: that one drops what still arrives of a request's body.
+    """
     runner = web.AppRunner(
         app,
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
-        shutdown_timeout=grace_s,
+        shutdown_timeout=SHUTDOWN_GRACE_S,
     )
     await runner.setup()
     try:
+        site = web.TCPSite(runner, host, port, backlog=1024)
         try:
-            await web.TCPSite(runner, host, port, backlog=1024).start()
+            await site.start()
         except OSError as error:
             why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
             raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {why}; choose another port") from None
         yield "http://{}:{}/".format(*runner.addresses[0][:2])
+        await site.stop()
+        if finish is not None:
+            await finish()
     finally:
         await runner.cleanup()
 

@@ -1,14 +1,14 @@
 """What every request passes: observation (id, deadline, metrics, log, headers), errors, and the door."""
 
 import asyncio
+import contextlib
 import logging
 import math
 import random
 import time
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
-from itertools import count
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
@@ -62,7 +62,9 @@ class Observer:
         self._lifecycle = lifecycle
         self._ages = ages
         self._pod = pod
-        self._sequence = count(1)
+        self._inflight = 0
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.answered = 0
 
     @web.middleware
@@ -72,7 +74,7 @@ class Observer:
         exchange = Exchange(_request_id(request), started + self._settings.request_timeout_s)
         request[EXCHANGE] = exchange
         status = CLIENT_CLOSED_REQUEST
-        with self._metrics.inflight_request():
+        with self._counted():
             try:
                 response = await handler(request)
                 status = response.status
@@ -80,6 +82,24 @@ class Observer:
             finally:
                 self._tell(request, exchange, status, time.monotonic() - started)
         return response
+
+    async def finish(self, timeout_s: float) -> None:
+        """Wait until no request is being answered, at most so long."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._idle.wait()
+
+    @contextlib.contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._inflight += 1
+        self._idle.clear()
+        try:
+            with self._metrics.inflight_request():
+                yield
+        finally:
+            self._inflight -= 1
+            if not self._inflight:
+                self._idle.set()
 
     def _set_headers(
         self, request: web.Request, response: web.StreamResponse, exchange: Exchange, took_s: float
@@ -92,7 +112,7 @@ class Observer:
             headers["Tidegate-Model-Version"] = str(outcome.version)
             stages = {**outcome.timings, "total": took_s}
             headers["Server-Timing"] = ", ".join(f"{name};dur={1e3 * took:.3f}" for name, took in stages.items())
-        self.answered = next(self._sequence)
+        self.answered += 1
         if self._settings.expose_route:
             headers["Tidegate-Pod"] = self._pod
             headers["Tidegate-Seq"] = str(self.answered)

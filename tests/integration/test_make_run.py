@@ -1,0 +1,164 @@
+"""`make run`'s launcher, started as make starts it, on free ports."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PORTS = ("HTTP_PORT", "OPS_PORT", "GRPC_PORT", "REST_PORT")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, model_folder: Path) -> Path:
+    """A checkout of its own, so that its .run/ is nobody else's; with the gate trained already."""
+    folder = tmp_path / "checkout"
+    (folder / ".run" / "models").mkdir(parents=True)
+    shutil.copytree(ROOT / "local", folder / "local")
+    shutil.copy(ROOT / "Procfile", folder)
+    (folder / ".venv").symlink_to(Path(sys.prefix))
+    shutil.copytree(model_folder / "and_gate", folder / ".run" / "models" / "and_gate")
+    return folder
+
+
+class Run:
+    """A running `make run`."""
+
+    def __init__(self, checkout: Path, environment: dict[str, str]) -> None:
+        self.ports = {name: environment[name] for name in PORTS}
+        self.log = checkout / "log"
+        with self.log.open("wb") as output:
+            self.process = subprocess.Popen(
+                [sys.executable, checkout / "local" / "run.py"],
+                env=os.environ | environment, stdout=output, stderr=output, start_new_session=True,
+            )  # fmt: skip
+
+    def output(self) -> str:
+        return self.log.read_text()
+
+    def until(self, text: str) -> str:
+        deadline = time.monotonic() + 60
+        while text not in self.output():
+            assert self.process.poll() is None, self.output()
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+        return self.output()
+
+    def interrupt(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(timeout=30)
+
+    def page(self, path: str = "/") -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['HTTP_PORT']}{path}", timeout=10) as answer:
+            return str(answer.read().decode())
+
+
+@pytest.fixture
+def start_run(checkout: Path, free_ports: Callable[[], int]) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(**environment: str) -> Run:
+        run = Run(checkout, {name: str(free_ports()) for name in PORTS} | environment)
+        runs.append(run)
+        return run
+
+    yield start
+    for run in runs:
+        if run.process.poll() is None:
+            run.interrupt()
+
+
+def is_free(port: str) -> bool:
+    with socket.socket() as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return trial.connect_ex(("127.0.0.1", int(port))) != 0
+
+
+def test_it_serves_the_form_says_where_and_stops_on_ctrl_c(start_run):
+    run = start_run()
+    said = run.until("Ctrl-C stops it.")
+    assert f"form     http://127.0.0.1:{run.ports['HTTP_PORT']}/" in said
+    assert "model-server.1" in said
+    assert "gateway.1" in said
+    assert 'name="inputs.1"' in run.page()
+    assert run.interrupt() == 0
+    assert run.output().endswith("Stopped.\n")
+    assert all(is_free(port) for port in run.ports.values())
+
+
+@pytest.mark.parametrize("layout", ["a folder of versions", "one version"])
+def test_a_users_own_model_is_served_under_its_name(start_run, tmp_path, model_folder, layout):
+    own = tmp_path / "my models" / "gate v2"
+    if layout == "one version":
+        shutil.copytree(model_folder / "and_gate" / "1", own)
+    else:
+        shutil.copytree(model_folder / "and_gate", own)
+    run = start_run(MODEL=str(own), NAME="mine")
+    said = run.until("Ctrl-C stops it.")
+    assert "Tidegate serves mine" in said
+    assert '<h1 id="form-title">mine</h1>' in run.page()
+    assert run.interrupt() == 0
+
+
+def ended(run: Run) -> tuple[int, str]:
+    return run.process.wait(timeout=30), run.output()
+
+
+def test_a_taken_port_is_named_with_the_way_to_another(start_run):
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        code, said = ended(start_run(HTTP_PORT=str(port)))
+    assert code == 1
+    assert f"port {port} cannot be used: another program listens there" in said
+    assert "make run HTTP_PORT=" in said
+
+
+def test_a_second_run_of_one_checkout_is_refused(start_run):
+    first = start_run()
+    first.until("Ctrl-C stops it.")
+    code, said = ended(start_run())
+    assert code == 1
+    assert "runs already in this checkout" in said
+
+
+@pytest.mark.parametrize(
+    ("files", "name", "said"),
+    [
+        ([], "", "expected a SavedModel's folder, there is nothing"),
+        (["model"], "", "expected a SavedModel's folder, there is a file"),
+        (["model/weights"], "", "there is weights"),
+        (["model/1/weights"], "", "numbered sub-folders (1, 2, …) that hold one; there is 1"),
+        (["model/saved_model.pb"], "my model", "NAME=my model: expected letters"),
+    ],
+)
+def test_a_model_that_is_none_is_told_what_was_expected(start_run, tmp_path, files, name, said):
+    for file in files:
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / file).touch()
+    code, output = ended(start_run(MODEL=str(tmp_path / "model"), NAME=name))
+    assert code == 1
+    assert said in output
+    assert "Traceback" not in output
+
+
+def test_when_one_of_the_two_dies_the_other_is_stopped_and_the_exit_code_says_so(start_run, tmp_path):
+    broken = tmp_path / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "saved_model.pb").write_bytes(b"not a model")
+    run = start_run(MODEL=str(broken.parent))
+    run.until("waiting for models")
+    subprocess.run(["pkill", "-P", str(run.process.pid), "-f", "honcho"], check=True)
+    code, said = ended(run)
+    assert code == 1
+    assert "one of the two ended by itself" in said
+    assert all(is_free(port) for port in run.ports.values())
