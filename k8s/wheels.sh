@@ -25,7 +25,7 @@ for image in "$@"; do
     fi
     case $image in
         web) packages="proto services/web" ;;
-        serving) packages="proto services/web services/serving" ;;
+        serving) packages="proto services/serving" ;;
         *) packages="" ;;
     esac
     rm -f "$folder"/tidegate_*.whl
