@@ -14,7 +14,10 @@ import statistics
 import sys
 import time
 import urllib.parse
-from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 WARM_UP = 200
 FORM = urllib.parse.urlencode({"model": "and_gate", "inputs.0": "5", "inputs.1": "6"})

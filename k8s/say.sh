@@ -2,6 +2,7 @@
 # shellcheck shell=sh
 set -eu
 cd "$(dirname "$0")/.."
+# shellcheck disable=SC2034 # the scripts use it
 python=${VENV:-.venv}/bin/python
 
 say() { printf '%s\n' "$*"; }

@@ -7,10 +7,10 @@ compile() { # OUT ARGUMENTS...: resolves with hashes and names no index
     uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
         --no-emit-package tidegate-proto --no-emit-package tidegate-web --output-file "$out" "$@"
 }
-services="services/web/pyproject.toml services/serving/pyproject.toml"
+set -- services/web/pyproject.toml services/serving/pyproject.toml
 
-compile run.txt --universal --python-version 3.11 $services requirements/run.in --constraint requirements/constraints.in
-compile dev.txt --universal --python-version 3.11 $services requirements/run.in requirements/dev.in --constraint requirements/run.txt
+compile run.txt --universal --python-version 3.11 "$@" requirements/run.in --constraint requirements/constraints.in
+compile dev.txt --universal --python-version 3.11 "$@" requirements/run.in requirements/dev.in --constraint requirements/run.txt
 compile oracle.txt --universal --python-version 3.11 --no-deps requirements/oracle.in
 for machine in x86_64 aarch64; do
     image() { # NAME SOURCE: for the Python of the base image

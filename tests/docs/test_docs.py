@@ -1,0 +1,57 @@
+"""The documentation says what is."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tidegate_web.settings import table
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted(
+    path.relative_to(ROOT)
+    for path in ROOT.rglob("*.md")
+    if not {".venv", ".run", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
+)
+LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
+MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_link_leads_somewhere(page):
+    text = (ROOT / page).read_text()
+    broken = [target for target in LINK.findall(text) if not (ROOT / page.parent / target).exists()]
+    assert not broken
+
+
+@pytest.mark.parametrize("page", PAGES, ids=str)
+def test_every_make_target_that_is_named_is_there(page):
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    code = re.findall(r"`([^`\n]+)`|^(?: {4}|)(make [^\n]+)$", (ROOT / page).read_text(), re.MULTILINE)
+    named = {name for inline, block in code for name in MAKE.findall(inline or block)}
+    assert named <= targets
+
+
+def test_the_settings_page_is_what_the_code_says():
+    assert table() in (ROOT / "docs" / "reference" / "settings.md").read_text()
+
+
+def test_every_metric_is_documented():
+    documented = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    named = set(re.findall(r'named\(\s*"([a-z_]+)"', (ROOT / "services/web/tidegate_web/metrics.py").read_text()))
+    assert len(named) >= 7
+    assert all(f"tidegate_{name}" in documented for name in named)
+
+
+def test_every_target_has_its_line_in_make_help():
+    done = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True)
+    targets = re.findall(r"^\.PHONY: ([a-z-]+)", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert "\033" not in done.stdout
+    for target in targets:
+        assert f"make {target} " in done.stdout
+
+
+def test_changes_are_kept_under_unreleased():
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    assert re.search(r"^## \[Unreleased\]\n\n### \w+\n\n- ", changelog, re.MULTILINE)
