@@ -21,7 +21,7 @@ RESULT = re.compile(r'<output id="result" data-class="(\d)"')
 SEED = os.environ.get("TIDEGATE_SEED")
 
 
-@events.init_command_line_parser.add_listener  # type: ignore[untyped-decorator]  # Locust types only parts
+@events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
     """Add our options to Locust's; they are on its page too."""
     parser.add_argument("--rows", type=int, default=0, help="Rows in each API request (default 0: a mix of 1 to 32)")
@@ -29,7 +29,7 @@ def add_options(parser: ArgumentParser) -> None:
     parser.set_defaults(stop_timeout="10")  # Locust's own 0 would cut requests in flight and call them failures
 
 
-@events.quitting.add_listener  # type: ignore[untyped-decorator]  # the same
+@events.quitting.add_listener
 def judge(environment: Environment, **_: object) -> None:
     """Exit with 1 when a request failed, or when none was made: a run that proves nothing must not look green."""
     total = environment.stats.total
@@ -65,9 +65,9 @@ def refused(response: ResponseContextManager, status: int = 200) -> str:
 def settle(response: ResponseContextManager, problem: str) -> bool:
     """Count an answer as right, or as a failure that says what is wrong; gives whether it was right."""
     if problem:
-        response.failure(problem)  # type: ignore[no-untyped-call]  # Locust types only parts
+        response.failure(problem)
     else:
-        response.success()  # type: ignore[no-untyped-call]  # the same
+        response.success()
     return not problem
 
 

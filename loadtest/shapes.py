@@ -55,7 +55,7 @@ def bind(name: str, peak: int, period_s: float) -> type[LoadTestShape]:
         """The shape that the environment names."""
 
         def tick(self) -> tuple[int, float] | None:
-            run_time_s: float = self.get_run_time()  # type: ignore[no-untyped-call]  # Locust types only parts
+            run_time_s: float = self.get_run_time()
             users = users_at(shape, run_time_s, peak, period_s)
             return None if users is None else (users, peak)
 

@@ -73,7 +73,7 @@ def _source(model: str, name: str) -> ModelSource:
         raise ModelSourceError(f"NAME={name} goes with MODEL=path/to/saved_model")
     models = STATE / "models"
     train = [sys.executable, "-m", "tidegate_serving.train", AND_GATE, "--to", str(models)]
-    if subprocess.run(train, check=False).returncode != 0:  # noqa: S603 our own module
+    if subprocess.run(train, check=False).returncode != 0:
         raise RunError("the model could not be trained; the lines above say why")
     return ModelSource(AND_GATE, models / AND_GATE)
 
@@ -99,7 +99,7 @@ def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
     }
     honcho = [sys.executable, "-m", "honcho", "start"]
     # In a session of its own: Ctrl-C reaches this process alone, which stops the others in order
-    with subprocess.Popen(honcho, cwd=ROOT, env=environment, start_new_session=True) as processes:  # noqa: S603 honcho
+    with subprocess.Popen(honcho, cwd=ROOT, env=environment, start_new_session=True) as processes:
         try:
             if _wait_for_answer(source, ports, processes, stopping):
                 _announce(source, ports)

@@ -2,6 +2,7 @@
 
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -17,19 +18,22 @@ State = ModelVersionStatus.State
 
 
 class FakeModel:
-    """A loaded model that knows its folder and whether it was closed."""
+    """A loaded model that knows whether it was closed."""
+
+    loaded: ClassVar[list["FakeModel"]] = []
 
     def __init__(self, folder: Path) -> None:
         if (folder / "broken").exists():
             raise LoadError(f"{folder}: broken")
-        self.folder = folder
         self.closed = False
+        self.loaded.append(self)
 
     def close(self) -> None:
         self.closed = True
 
 
 def catalog(base_path: Path, policy: ServableVersionPolicy | None = None, **labels: int) -> Catalog:
+    FakeModel.loaded.clear()
     config = ModelConfig(name="gate", base_path=str(base_path), model_version_policy=policy, version_labels=labels)
     return Catalog([config], FakeModel)  # type: ignore[arg-type]  # as much of a SavedModel as a Catalog uses
 
@@ -110,13 +114,11 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(tmp_path):
     add(tmp_path, 1)
     models = catalog(tmp_path)
     models.refresh()
-    with models.use(spec()) as (_, old):
-        pass
     add(tmp_path, 2)
     models.refresh()
     assert used(models, spec()) == 2
     assert states(models) == {2: State.AVAILABLE}
-    assert old.closed  # type: ignore[attr-defined]  # a FakeModel
+    assert [model.closed for model in FakeModel.loaded] == [True, False]
 
 
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(tmp_path):
@@ -154,14 +156,14 @@ def test_a_version_in_use_is_not_unloaded(tmp_path):
     models = catalog(tmp_path)
     models.refresh()
     add(tmp_path, 2)
-    with models.use(spec()) as (_, old):
+    with models.use(spec()):
         swap = threading.Thread(target=models.refresh)
         swap.start()
         while used(models, spec()) != 2:
             pass
-        assert not old.closed  # type: ignore[attr-defined]  # a FakeModel
+        assert not any(model.closed for model in FakeModel.loaded)
     swap.join(timeout=5)
-    assert old.closed  # type: ignore[attr-defined]  # a FakeModel
+    assert [model.closed for model in FakeModel.loaded] == [True, False]
 
 
 def test_a_model_without_versions_says_what_was_expected(tmp_path):

@@ -12,6 +12,10 @@ MOST_BARS = 20
 """A vector of more classes is written out instead."""
 
 
+ROUNDING = 1e-3
+"""How far shares may be from adding up to one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bar:
     """One class: its index, its share in percent, and whether it is the largest."""
@@ -74,7 +78,7 @@ def _show_output(name: str, array: Array) -> ShownOutput:
 
 def _is_distribution(array: Array) -> bool:
     """Whether it is one row of non-negative shares that add up to one."""
-    if array.dtype.kind != "f" or array.ndim != 2 or array.shape[0] != 1:  # noqa: PLR2004 rows and classes
+    if array.dtype.kind != "f" or array.shape[:1] != (1,) or array[0].ndim != 1:
         return False
     shares = array[0].astype(np.float64)
-    return 1 < shares.size <= MOST_BARS and bool((shares >= 0).all()) and bool(abs(shares.sum() - 1) < 1e-3)  # noqa: PLR2004 rounding
+    return 1 < shares.size <= MOST_BARS and bool((shares >= 0).all()) and bool(abs(shares.sum() - 1) < ROUNDING)
