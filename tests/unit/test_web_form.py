@@ -76,6 +76,17 @@ async def test_an_empty_form_is_told_so_at_every_field(start_gateway):
     assert re.findall(r'id="error-([^"]+)"', await response.text()) == ["inputs.0", "inputs.1"]
 
 
+@pytest.mark.parametrize(
+    "content_type",
+    ["multipart/form-data", "multipart/form-data; boundary=x", "application/x-www-form-urlencoded; charset=nonsense"],
+)
+async def test_a_form_that_cannot_be_read_is_told_so(start_gateway, content_type):
+    gateway = await start_gateway()
+    response = await gateway.client.post("/home", data=b"inputs.0=1", headers={"Content-Type": content_type})
+    assert response.status == 400
+    assert "The form that was sent cannot be read" in await response.text()
+
+
 async def test_an_unknown_model_is_404_with_a_way_back(start_gateway):
     gateway = await start_gateway()
     response = await gateway.client.get("/home", params={"model": "nix"})

@@ -1,6 +1,7 @@
 """The API's promises, over a Predictor that is arithmetic."""
 
 import asyncio
+import gzip
 
 import numpy as np
 import pytest
@@ -85,6 +86,27 @@ async def test_bad_bodies_are_told_what_was_expected_and_what_came(start_gateway
     assert said in answer["error"]
     assert answer["details"]["code"] == "bad_input"
     assert gateway.predictor.seen == []
+
+
+async def test_a_gzipped_body_is_read(start_gateway):
+    gateway = await start_gateway()
+    body = gzip.compress(b'{"instances": [[1, 1]]}')
+    response = await gateway.client.post(PREDICT, data=body, headers={"Content-Encoding": "gzip"})
+    assert response.status == 200
+
+
+async def test_a_body_that_is_not_encoded_as_it_says_is_bad_input(start_gateway):
+    gateway = await start_gateway()
+    response = await gateway.client.post(PREDICT, data=b'{"instances": [[1, 1]]}', headers={"Content-Encoding": "gzip"})
+    assert response.status == 400
+    assert "not encoded as its headers say" in (await response.json())["error"]
+
+
+async def test_a_gzip_bomb_is_413(start_gateway):
+    gateway = await start_gateway(max_body_mb=1)
+    body = gzip.compress(b" " * 2**24)
+    response = await gateway.client.post(PREDICT, data=body, headers={"Content-Encoding": "gzip"})
+    assert response.status == 413
 
 
 async def test_an_unknown_model_is_404_in_tf_servings_words(start_gateway):

@@ -62,7 +62,11 @@ class Form:
 
     async def post(self, request: web.Request) -> web.Response:
         """Predict what was typed, and show the answer above the form."""
-        posted = await request.post()
+        try:
+            posted = await request.post()
+        except (ValueError, LookupError, web.RequestPayloadError):
+            error = BadInput("The form that was sent cannot be read: expected it encoded as its Content-Type says")
+            return self._failure(request, error, self._default_model, {})
         typed = {name: value for name, value in posted.items() if isinstance(value, str)}
         return await self._answer(request, typed.pop("model", ""), typed)
 

@@ -164,6 +164,8 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         return error_response(request, error)
     except TimeoutError:
         return error_response(request, DeadlineExceeded("The request took longer than it may"))
+    except web.RequestPayloadError:
+        return error_response(request, BadInput("The body ended early, or is not encoded as its headers say"))
     except web.HTTPException as error:
         return _http_error_response(request, error)
     except ConnectionError:
