@@ -21,8 +21,8 @@ run: $(VENV)/run.stamp ## Serve a model with its web form here (MODEL=folder NAM
 	@$(BIN)/python local/run.py
 
 .PHONY: loadtest
-loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (or HOST=http://address)
-	@$(BIN)/locust -f loadtest $(if $(HOST),--host $(HOST))
+loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HOST=http://address, ARGS="--headless -u 10 -t 1m")
+	@$(BIN)/locust -f loadtest $(if $(HOST),--host $(HOST)) $(ARGS)
 
 ## Deploy
 
