@@ -185,6 +185,16 @@ async def test_a_killed_model_server_loses_nothing():
         assert here.sample("retries_total")
 
 
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+async def test_what_a_server_on_its_way_out_answers_is_tried_elsewhere(code):
+    async with setting(StubServer(error=(code, "shutting down")), StubServer()) as here:
+        leaving, staying = here.servers
+        for _ in range(20):
+            assert (await here.predictor.predict(ROW, 5)).backend == staying.address
+        assert leaving.requests
+        assert here.sample("retries_total") == len(leaving.requests)
+
+
 async def test_a_server_restarted_in_place_is_used_again_soon():
     server, other = StubServer(), StubServer()
     async with setting(server, other) as here:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
@@ -86,7 +85,8 @@ class ServingPredictor:
     ) -> tuple[Response, Backend]:
         """Call one backend after the other until one can be reached.
 
-        A call that found no connection, or lost it, has no effect on a model: predictions are safe to repeat.
+        A call that found no connection, lost it, or was cancelled by a server on its way out, has no effect on a model:
+        predictions are safe to repeat. (Our own cancellation is not a gRPC error and goes straight up.)
         """
         deadline = self._clock() + timeout_s
         tried: list[Backend] = []
@@ -99,8 +99,9 @@ class ServingPredictor:
             tried.append(backend)
             try:
                 return await backend.call(method(backend), request, remaining_s), backend
-            except grpc.aio.AioRpcError as error:
-                if error.code() is not grpc.StatusCode.UNAVAILABLE:
-                    raise to_error(error) from error
+            except grpc.aio.AioRpcError as failed:
+                error = to_error(failed)
+                if not isinstance(error, Unavailable):
+                    raise error from failed
                 self._balancer.suspect(backend)
         raise Unavailable("No model server can answer now")
