@@ -93,7 +93,7 @@ def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
         "TIDEGATE_HTTP_PORT": str(ports.http_port),
         "TIDEGATE_OPS_PORT": str(ports.ops_port),
         "TIDEGATE_BACKENDS": f"static:127.0.0.1:{ports.grpc_port}",
-        "TIDEGATE_DEFAULT_MODEL": source.name,
+        "TIDEGATE_MODELS": source.name,
         "TIDEGATE_DRAIN_S": "0",
         "PYTHONUNBUFFERED": "1",
     }

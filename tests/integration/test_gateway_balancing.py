@@ -123,7 +123,7 @@ async def setting(*servers: StubServer) -> AsyncIterator[Setting]:
         await server.start()
     balancer.update(server.address for server in servers)
     try:
-        yield Setting(list(servers), balancer, ServingPredictor(balancer, metrics, clock), metrics)
+        yield Setting(list(servers), balancer, ServingPredictor(balancer, ["and_gate"], metrics, clock), metrics)
     finally:
         await balancer.close()
         await asyncio.gather(*(server.kill() for server in servers))

@@ -14,10 +14,13 @@ from tidegate_web.errors import NotFound, TidegateError
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
     Array,
+    Classified,
+    ExampleQuery,
     ModelMetadata,
     ModelRef,
     Outcome,
     Prediction,
+    Regressed,
     Signature,
     TensorSpec,
     VersionStatus,
@@ -47,6 +50,19 @@ class FakePredictor:
     held: asyncio.Event | None = None
     seen: list[Prediction] = field(default_factory=list)
     outputs: dict[str, Array] | None = None
+
+    def models(self) -> Sequence[str]:
+        return ["and_gate"]
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:
+        assert client
+        return model
+
+    async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
+        raise NotImplementedError
+
+    async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
+        raise NotImplementedError
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         assert timeout_s > 0

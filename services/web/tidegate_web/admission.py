@@ -2,13 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from tidegate_web.errors import DeadlineExceeded, Overloaded
 from tidegate_web.metrics import Metrics
-from tidegate_web.prediction import ModelMetadata, ModelRef, Outcome, Prediction, Predictor, VersionStatus
+from tidegate_web.prediction import (
+    Classified,
+    ExampleQuery,
+    ModelMetadata,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Predictor,
+    Regressed,
+    Reply,
+    VersionStatus,
+)
+
+Query = TypeVar("Query")
+AReply = TypeVar("AReply", bound=Reply)
 
 
 class AdmittedPredictor:
@@ -39,6 +54,14 @@ class AdmittedPredictor:
             self._metrics.shed.labels("queue_full").inc()
             raise Overloaded(f"{self._limit} predictions are at work and {self._queue} wait: try again soon")
 
+    def models(self) -> Sequence[str]:
+        """Ask the other Predictor."""
+        return self._predictor.models()
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:
+        """Ask the other Predictor."""
+        return self._predictor.route(model, client)
+
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         """Answer a prediction in its turn; the time-out covers wait and work.
 
@@ -46,11 +69,24 @@ class AdmittedPredictor:
             Overloaded: The queue is full.
             DeadlineExceeded: The turn did not come in time.
         """
+        return await self._in_turn(self._predictor.predict, prediction, prediction.rows, timeout_s)
+
+    async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
+        """Answer in its turn, as `predict`."""
+        return await self._in_turn(self._predictor.classify, query, len(query.examples), timeout_s)
+
+    async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
+        """Answer in its turn, as `predict`."""
+        return await self._in_turn(self._predictor.regress, query, len(query.examples), timeout_s)
+
+    async def _in_turn(
+        self, answer: Callable[[Query, float], Awaitable[AReply]], query: Query, rows: int, timeout_s: float
+    ) -> AReply:
         self.refuse_when_full()
-        with self._metrics.pending_predictions(prediction.rows):
+        with self._metrics.pending_predictions(rows):
             async with self._slot(timeout_s) as waited_s:
-                outcome = await self._predictor.predict(prediction, timeout_s - waited_s)
-        return replace(outcome, timings={"queue": waited_s, **outcome.timings})
+                reply = await answer(query, timeout_s - waited_s)
+        return replace(reply, timings={"queue": waited_s, **reply.timings})
 
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
         """Ask the other Predictor; it costs a model server nothing worth limiting."""

@@ -1,4 +1,7 @@
-"""What flows through the gateway: a Prediction in, an Outcome out, and the Predictor that turns one into the other."""
+"""What flows through the gateway: a Prediction in, an Outcome out, and the Predictor that turns one into the other.
+
+Classify and regress are TF Serving's older pair beside predict: an ExampleQuery in, Classified or Regressed out.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -77,6 +80,11 @@ class Signature:
     outputs: Mapping[str, TensorSpec]
     method: str = ""
 
+    @property
+    def batchable(self) -> bool:
+        """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
+        return bool(self.inputs) and all(spec.batched for spec in (*self.inputs.values(), *self.outputs.values()))
+
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
@@ -106,11 +114,21 @@ class VersionStatus:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """One request to a model: tensors by input name, checked against the signature."""
+    """One request to a model: tensors by input name, checked against the signature.
+
+    Attributes:
+        model: Which model, version or label.
+        signature: Name of the signature.
+        inputs: A tensor for each of its inputs.
+        batchable: Whether the signature's rows may be joined with those of other requests.
+        wanted: Names of the outputs to answer; all of them when empty.
+    """
 
     model: ModelRef
     signature: str
     inputs: Mapping[str, Array]
+    batchable: bool = False
+    wanted: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -119,27 +137,88 @@ class Prediction:
         return int(first.shape[0]) if first is not None and first.ndim else 1
 
 
+Example = Mapping[str, Array]
+"""One tf.Example: a 1-D array by feature name, of float32, int64 or object (`bytes`)."""
+
+
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """A model's answer.
+class ExampleQuery:
+    """One request to classify or regress.
 
     Attributes:
-        outputs: Tensors by output name.
+        model: Which model, version or label.
+        signature: Name of the signature.
+        examples: The rows.
+        context: Features that all of them share.
+    """
+
+    model: ModelRef
+    signature: str
+    examples: Sequence[Example]
+    context: Example | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What every answer tells of itself.
+
+    Attributes:
         version: The version that answered.
         backend: Address of the model server that answered; empty in process.
         timings: Seconds spent, by stage, for `Server-Timing`.
     """
 
-    outputs: Mapping[str, Array]
     version: int
     backend: str = ""
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome(Reply):
+    """A model's answer to a Prediction: tensors by output name."""
+
+    outputs: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Classified(Reply):
+    """The answer to classify: for each example its classes, label and score."""
+
+    classes: Sequence[Sequence[tuple[str, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Regressed(Reply):
+    """The answer to regress: a value for each example."""
+
+    values: Sequence[float]
+
+
 class Predictor(Protocol):
     """Answers predictions, wherever the model runs. Every method raises the errors of `tidegate_web.errors` only."""
 
+    def models(self) -> Sequence[str]:
+        """Return the names that are offered to people; the first is the default. Others may be served too."""
+        ...
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:
+        """Return what a client's requests for a model go to: itself, or the label that a canary's weights give it.
+
+        Args:
+            model: As the request names it; one with a version or label is returned as it is.
+            client: What stays the same over a client's requests.
+        """
+        ...
+
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
+        """Answer within the time-out, or raise DeadlineExceeded."""
+        ...
+
+    async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
+        """Answer within the time-out, or raise DeadlineExceeded."""
+        ...
+
+    async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
         """Answer within the time-out, or raise DeadlineExceeded."""
         ...
 

@@ -31,7 +31,16 @@ class Settings:
         "static:127.0.0.1:8500",
         "Where the model servers are: `static:host:port,…`, `dns:host:port` or `endpointslice:SERVICE:PORT`",
     )
-    default_model: str = _setting("and_gate", "The model that the form shows when none is named")
+    models: str = _setting(
+        "and_gate", "Models that the form and `/docs` offer, separated by commas; the first is shown when none is named"
+    )
+    cards_dir: str = _setting(
+        "", "Folder of `NAME.json`, each a model's `tidegate.json`: titles, class names, examples"
+    )
+    routes_file: str = _setting("", "YAML file of canary weights, `model: {label: weight}`; read again when it changes")
+    client_id_header: str = _setting(
+        "X-Client-ID", "Request header by which a client stays with its label; the request's id without it"
+    )
     host: str = _setting("0.0.0.0", "Address that both ports listen on")  # noqa: S104 a pod serves its network
     http_port: int = _setting(8080, "Port of the form and the API", at_least=0)
     ops_port: int = _setting(8081, "Port of metrics, health and status", at_least=0)
@@ -41,15 +50,34 @@ class Settings:
     drain_s: float = _setting(5.0, "How long connections are still accepted after SIGTERM, while others learn of it", 0)
     max_inflight: int = _setting(256, "Predictions worked on at once", at_least=1)
     max_queue: int = _setting(1024, "Predictions that may wait for their turn; past it 429", at_least=0)
+    max_batch_rows: int = _setting(
+        64, "Most rows that go to a model server as one call; 1 sends every request alone", 1
+    )
+    calls_per_backend: int = _setting(
+        1, "Calls of one kind in flight to each model server while others wait to be joined into the next", at_least=1
+    )
     max_body_mb: float = _setting(64.0, "Largest request body, in MiB", at_least=0.001)
     connection_max_age_s: float = _setting(
         30.0,
         "Age (±20 %) at which client connections are closed, so that new replicas get work; 0 for never",
         at_least=0,
     )
+    tokens_file: str = _setting(
+        "", "File of bearer tokens, one a line, read again when it changes; without it anybody may ask"
+    )
+    tls_cert_file: str = _setting("", "PEM certificate chain of the HTTP port; without it no TLS")
+    tls_key_file: str = _setting("", "PEM key of the certificate")
+    cors_origins: str = _setting(
+        "", "Origins whose pages may call the API, separated by commas, or `*`; none by default"
+    )
     expose_route: bool = _setting(default=False, doc="Whether answers name pod, backend and a sequence number")
     access_log_share: float = _setting(0.0, "Share of requests with a log line, 0 to 1; failures always have one", 0)
     pod_name: str = _setting("", "Name of this replica in `Tidegate-Pod`; the host's name by default")
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """The models that are offered, the default first."""
+        return tuple(name.strip() for name in self.models.split(",") if name.strip())
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str]) -> "Settings":

@@ -53,8 +53,9 @@ def to_array(value: object, spec: TensorSpec, where: str) -> Array:
     if not spec.accepts(shape):
         raise BadInput(problems=(Problem(where, str(spec), f"the shape [{', '.join(map(str, shape))}]"),))
     try:
-        return np.array(leaves, dtype=spec.dtype).reshape(shape)
-    except OverflowError:
+        with np.errstate(over="raise"):
+            return np.array(leaves, dtype=spec.dtype).reshape(shape)
+    except (OverflowError, FloatingPointError):
         raise BadInput(problems=(Problem(where, f"numbers that fit {spec.dtype_name}", "a larger one"),)) from None
 
 

@@ -1,16 +1,18 @@
 """`GET` and `POST` of `/` and `/home`: the form, and a prediction of what was typed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
 
+from tidegate_web.cards import Cards
 from tidegate_web.codec.rest_v1 import select_signature
 from tidegate_web.errors import ANSWERS, BadInput, TidegateError
 from tidegate_web.form import fields
 from tidegate_web.form.pages import CONTENT_SECURITY_POLICY, Failure, Pages
 from tidegate_web.form.result import ShownResult, show
-from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelRef, Outcome, Prediction, Predictor
+from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelRef, Prediction, Predictor
+from tidegate_web.request_context import RequestContext
 
 PATHS = ("/", "/home")
 
@@ -27,25 +29,14 @@ class Form:
 
     Args:
         predictor: What answers.
-        default_model: The model shown when none is named.
-        deadline: Gives the seconds that a request may still take.
-        answered: Is told of each outcome, for headers.
-        request_id: Gives a request's id.
+        cards: Titles, class names and examples.
+        context: Knows each request.
     """
 
-    def __init__(
-        self,
-        predictor: Predictor,
-        default_model: str,
-        deadline: Callable[[web.Request], float],
-        answered: Callable[[web.Request, Outcome], None],
-        request_id: Callable[[web.Request], str],
-    ) -> None:
+    def __init__(self, predictor: Predictor, cards: Cards, context: RequestContext) -> None:
         self._predictor = predictor
-        self._default_model = default_model
-        self._deadline = deadline
-        self._answered = answered
-        self._request_id = request_id
+        self._cards = cards
+        self._context = context
         self._pages = Pages()
 
     def routes(self) -> list[web.RouteDef]:
@@ -66,7 +57,7 @@ class Form:
             posted = await request.post()
         except (ValueError, LookupError, web.RequestPayloadError):
             error = BadInput("The form that was sent cannot be read: expected it encoded as its Content-Type says")
-            return self._failure(request, error, self._default_model, {})
+            return self._failure(request, error, self._predictor.models()[0], {})
         typed = {name: value for name, value in posted.items() if isinstance(value, str)}
         return await self._answer(request, typed.pop("model", ""), typed)
 
@@ -77,14 +68,14 @@ class Form:
         )
 
     async def _answer(self, request: web.Request, model: str, typed: Mapping[str, str] | None) -> web.Response:
-        model = model or self._default_model
+        model = model or self._predictor.models()[0]
         try:
             return await self._form(request, ModelRef(model), typed)
         except TidegateError as error:
             return self._failure(request, error, model, typed or {})
 
     async def _form(self, request: web.Request, model: ModelRef, typed: Mapping[str, str] | None) -> web.Response:
-        metadata = await self._predictor.metadata(model, self._deadline(request))
+        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
         form = fields.groups(select_signature(metadata, DEFAULT_SIGNATURE))
         if typed is None:
             return _page(self._pages.form(metadata, form))
@@ -100,8 +91,8 @@ class Form:
 
     async def _predict(self, request: web.Request, model: ModelRef, form: list[fields.Group]) -> ShownResult:
         prediction = Prediction(model, DEFAULT_SIGNATURE, fields.read(form))
-        outcome = await self._predictor.predict(prediction, self._deadline(request))
-        self._answered(request, outcome)
+        outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
+        self._context.answered(request, outcome)
         return show(outcome)
 
     def _failure(
@@ -111,7 +102,7 @@ class Form:
         failure = Failure(
             title=TITLES.get(answer.status, answer.status.phrase),
             text=str(error),
-            request_id=self._request_id(request),
+            request_id=self._context.request_id(request),
             away=answer.retry_after_s is not None,
         )
         response = _page(self._pages.failure(failure, model, dict(typed)), answer.status)

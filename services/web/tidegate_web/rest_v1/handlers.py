@@ -1,6 +1,5 @@
 """Handlers of `/v1/models/…`: predict, metadata and status, of the default version, a version or a label."""
 
-from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -8,15 +7,13 @@ from aiohttp import web
 from tidegate_web.codec import rest_v1 as codec
 from tidegate_web.codec.json_text import dumps
 from tidegate_web.errors import NotFound
-from tidegate_web.prediction import ModelMetadata, ModelRef, Outcome, Prediction, Predictor, Signature, TensorSpec
+from tidegate_web.prediction import ModelMetadata, ModelRef, Prediction, Predictor, Signature, TensorSpec
+from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
 
 _MODEL = r"/v1/models/{model:[^/:]+}"
 _CHOICES = ("", r"/versions/{version:\d+}", r"/labels/{label:[^/:]+}")
-
-Answered = Callable[[web.Request, Outcome], None]
-Deadline = Callable[[web.Request], float]
 
 
 class RestV1:
@@ -24,14 +21,12 @@ class RestV1:
 
     Args:
         predictor: What answers.
-        deadline: Gives the seconds that a request may still take.
-        answered: Is told of each outcome, for headers.
+        context: Knows each request.
     """
 
-    def __init__(self, predictor: Predictor, deadline: Deadline, answered: Answered) -> None:
+    def __init__(self, predictor: Predictor, context: RequestContext) -> None:
         self._predictor = predictor
-        self._deadline = deadline
-        self._answered = answered
+        self._context = context
 
     def routes(self) -> list[web.RouteDef]:
         """Return what to mount, most specific first."""
@@ -47,23 +42,23 @@ class RestV1:
 
     async def predict(self, request: web.Request) -> web.Response:
         """Answer `POST …:predict`."""
-        model = model_ref(request)
+        model = self._predictor.route(model_ref(request), self._context.client(request))
         body = codec.parse_predict(await request.read())
-        metadata = await self._predictor.metadata(model, self._deadline(request))
+        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
         signature = codec.select_signature(metadata, body.signature_name)
-        prediction = Prediction(model, body.signature_name, codec.tensors(body, signature))
-        outcome = await self._predictor.predict(prediction, self._deadline(request))
-        self._answered(request, outcome)
+        prediction = Prediction(model, body.signature_name, codec.tensors(body, signature), signature.batchable)
+        outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
+        self._context.answered(request, outcome)
         return _json(codec.encode_outputs(outcome.outputs, body.layout))
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Answer `GET …/metadata`."""
-        metadata = await self._predictor.metadata(model_ref(request), self._deadline(request))
+        metadata = await self._predictor.metadata(model_ref(request), self._context.remaining_s(request))
         return _json(dumps(_metadata_document(metadata)))
 
     async def status(self, request: web.Request) -> web.Response:
         """Answer `GET /v1/models/…`."""
-        statuses = await self._predictor.status(model_ref(request), self._deadline(request))
+        statuses = await self._predictor.status(model_ref(request), self._context.remaining_s(request))
         return _json(
             dumps(
                 {

@@ -1,12 +1,14 @@
 """The application: what is mounted, in which order requests pass."""
 
+from pathlib import Path
+
 from aiohttp import web
 
 from tidegate_web.admission import AdmittedPredictor
+from tidegate_web.cards import Cards
 from tidegate_web.form.handlers import Form
 from tidegate_web.rest_v1.handlers import RestV1
-from tidegate_web.server.keys import EXCHANGE
-from tidegate_web.server.middlewares import Observer, door, note_outcome, remaining_s, translate_errors
+from tidegate_web.server.middlewares import ExchangeContext, Observer, door, translate_errors
 from tidegate_web.settings import Settings
 
 MIB = 2**20
@@ -18,9 +20,8 @@ def make_app(settings: Settings, predictor: AdmittedPredictor, observer: Observe
         middlewares=[observer.observe, translate_errors, door(predictor)],
         client_max_size=int(settings.max_body_mb * MIB),
     )
-    form = Form(
-        predictor, settings.default_model, remaining_s, note_outcome, lambda request: request[EXCHANGE].request_id
-    )
-    app.add_routes(form.routes())
-    app.add_routes(RestV1(predictor, remaining_s, note_outcome).routes())
+    context = ExchangeContext(settings.client_id_header)
+    cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
+    app.add_routes(Form(predictor, cards, context).routes())
+    app.add_routes(RestV1(predictor, context).routes())
     return app

@@ -49,7 +49,7 @@ async def serve(settings: Settings) -> None:
     lifecycle = Lifecycle()
     balancer = Balancer(lambda address: Backend(address, metrics), time.monotonic, settings.request_timeout_s)
     predictor = AdmittedPredictor(
-        ServingPredictor(balancer, metrics), settings.max_inflight, settings.max_queue, metrics
+        ServingPredictor(balancer, settings.model_names, metrics), settings.max_inflight, settings.max_queue, metrics
     )
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     observer = Observer(settings, metrics, lifecycle, ages, pod)

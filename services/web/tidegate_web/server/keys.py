@@ -1,10 +1,11 @@
 """What is kept of a request while it is answered, under a typed key."""
 
+import time
 from dataclasses import dataclass
 
 from aiohttp import web
 
-from tidegate_web.prediction import Outcome
+from tidegate_web.prediction import Reply
 
 
 @dataclass(slots=True)
@@ -14,14 +15,18 @@ class Exchange:
     Attributes:
         request_id: The client's, or one of ours.
         deadline: Monotonic seconds by which it must be answered.
-        outcome: The model's answer, once there is one.
+        reply: The model's answer, once there is one.
         failure: Word of the error table, where it failed.
     """
 
     request_id: str
     deadline: float
-    outcome: Outcome | None = None
+    reply: Reply | None = None
     failure: str = ""
+
+    def remaining_s(self) -> float:
+        """Return the seconds until the deadline, not below 0."""
+        return max(0.0, self.deadline - time.monotonic())
 
 
 EXCHANGE = web.RequestKey("exchange", Exchange)

@@ -16,7 +16,7 @@ from aiohttp.typedefs import Middleware
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import ANSWERS, BadInput, BodyTooLarge, DeadlineExceeded, NotFound, Problem, TidegateError
 from tidegate_web.metrics import Metrics
-from tidegate_web.prediction import Outcome
+from tidegate_web.prediction import Reply
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.error_bodies import error_body, plain_error_body
 from tidegate_web.server.keys import EXCHANGE, Exchange
@@ -33,14 +33,31 @@ CLIENT_CLOSED_REQUEST = 499
 """nginx's status for a client that left before its answer; only metrics and logs see it."""
 
 
-def remaining_s(request: web.Request) -> float:
-    """Return the seconds that a request may still take."""
-    return max(0.0, request[EXCHANGE].deadline - time.monotonic())
+class ExchangeContext:
+    """The handlers' RequestContext, over what the Observer keeps of each request.
 
+    Args:
+        client_id_header: Names a client over its requests.
+    """
 
-def note_outcome(request: web.Request, outcome: Outcome) -> None:
-    """Keep a model's answer for headers and log."""
-    request[EXCHANGE].outcome = outcome
+    def __init__(self, client_id_header: str) -> None:
+        self._client_id_header = client_id_header
+
+    def request_id(self, request: web.Request) -> str:
+        """Return its id: the client's, or one of ours."""
+        return request[EXCHANGE].request_id
+
+    def client(self, request: web.Request) -> str:
+        """Return the client's own name, or the request's id."""
+        return request.headers.get(self._client_id_header) or request[EXCHANGE].request_id
+
+    def remaining_s(self, request: web.Request) -> float:
+        """Return the seconds that it may still take."""
+        return request[EXCHANGE].remaining_s()
+
+    def answered(self, request: web.Request, reply: Reply) -> None:
+        """Keep a model's answer for headers and log."""
+        request[EXCHANGE].reply = reply
 
 
 class Observer:
@@ -107,17 +124,17 @@ class Observer:
         headers = response.headers
         headers["X-Request-ID"] = exchange.request_id
         headers["Server"] = "Tidegate"
-        outcome = exchange.outcome
-        if outcome is not None:
-            headers["Tidegate-Model-Version"] = str(outcome.version)
-            stages = {**outcome.timings, "total": took_s}
+        reply = exchange.reply
+        if reply is not None:
+            headers["Tidegate-Model-Version"] = str(reply.version)
+            stages = {**reply.timings, "total": took_s}
             headers["Server-Timing"] = ", ".join(f"{name};dur={1e3 * took:.3f}" for name, took in stages.items())
         self.answered += 1
         if self._settings.expose_route:
             headers["Tidegate-Pod"] = self._pod
             headers["Tidegate-Seq"] = str(self.answered)
-            if outcome is not None:
-                headers["Tidegate-Backend"] = outcome.backend
+            if reply is not None:
+                headers["Tidegate-Backend"] = reply.backend
         if self._lifecycle.draining or self._ages.expired(request.transport):
             response.force_close()
 
@@ -139,7 +156,7 @@ class Observer:
                     "status": status,
                     "took_ms": round(1e3 * took_s, 3),
                     "failure": exchange.failure,
-                    "backend": exchange.outcome.backend if exchange.outcome else "",
+                    "backend": exchange.reply.backend if exchange.reply else "",
                 },
             )
 
@@ -158,7 +175,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     exchange = request[EXCHANGE]
     try:
         exchange.deadline = min(exchange.deadline, time.monotonic() + _wanted_timeout_s(request))
-        async with asyncio.timeout(remaining_s(request)):
+        async with asyncio.timeout(exchange.remaining_s()):
             return await handler(request)
     except TidegateError as error:
         return error_response(request, error)

@@ -11,7 +11,16 @@ from tidegate_proto.model_status_pb2 import GetModelStatusRequest
 from tidegate_proto.prediction_pb2 import GetModelMetadataRequest
 from tidegate_web.errors import DeadlineExceeded, Unavailable
 from tidegate_web.metrics import Metrics
-from tidegate_web.prediction import ModelMetadata, ModelRef, Outcome, Prediction, VersionStatus
+from tidegate_web.prediction import (
+    Classified,
+    ExampleQuery,
+    ModelMetadata,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Regressed,
+    VersionStatus,
+)
 from tidegate_web.serving import wire
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
@@ -36,15 +45,39 @@ class ServingPredictor:
 
     Args:
         balancer: The model servers.
+        models: Names that are offered to people.
         metrics: Where retries are counted.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, balancer: Balancer, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        balancer: Balancer,
+        models: Sequence[str],
+        metrics: Metrics,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._balancer = balancer
+        self._models = models
         self._metrics = metrics
         self._clock = clock
         self._metadata: dict[ModelRef, tuple[float, ModelMetadata]] = {}
+
+    def models(self) -> Sequence[str]:
+        """Return the names that are offered to people."""
+        return self._models
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:  # noqa: ARG002 canaries are to come
+        """Return the model as it is."""
+        return model
+
+    async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
+        """Answer a classify request."""
+        raise NotImplementedError
+
+    async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
+        """Answer a regress request."""
+        raise NotImplementedError
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         """Answer a prediction; a backend that cannot be reached is replaced by another within the time-out."""
@@ -56,7 +89,7 @@ class ServingPredictor:
         outputs = {name: wire.from_tensor(tensor) for name, tensor in response.outputs.items()}
         codec_s = sent - started + self._clock() - answered
         return Outcome(
-            outputs=outputs,
+            outputs,
             version=response.model_spec.version.value,
             backend=backend.address,
             timings={"grpc": answered - sent, "codec": codec_s},
