@@ -28,9 +28,7 @@ class Digits:
     """A plain client of the model."""
 
     def __init__(self, channel: grpc.Channel) -> None:
-        self._predict = channel.unary_unary(
-            PREDICT.path, PredictRequest.SerializeToString, PREDICT.response.FromString
-        )
+        self._predict = channel.unary_unary(PREDICT.path, PredictRequest.SerializeToString, PREDICT.response.FromString)
 
     def ask(self, signature: str, tensor: TensorProto) -> Array:
         request = PredictRequest(model_spec=ModelSpec(name="digits", signature_name=signature))
@@ -41,7 +39,9 @@ class Digits:
     def images(self, pixels: Array) -> Array:
         return self.ask(
             "serving_default",
-            TensorProto(dtype=DT_FLOAT, tensor_shape=shape(pixels.shape), tensor_content=pixels.astype("<f4").tobytes()),
+            TensorProto(
+                dtype=DT_FLOAT, tensor_shape=shape(pixels.shape), tensor_content=pixels.astype("<f4").tobytes()
+            ),
         )
 
     def png(self, *files: bytes) -> Array:
@@ -140,7 +140,7 @@ def test_bytes_that_are_no_picture_are_refused_and_the_server_lives_on(digits, c
     with pytest.raises(grpc.RpcError) as caught:
         digits.png(file)
     assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    assert said in caught.value.details()
+    assert said in str(caught.value.details())
     example = card["examples"][3]
     assert digits.images(np.array([example["inputs"]["images"]])).argmax() == 3
 
@@ -152,13 +152,3 @@ def test_the_card_has_a_right_example_of_each_digit_and_a_file(digits, card):
     assert card["image_range"] == [0, 16]
     shares = digits.images(np.array([example["inputs"]["images"] for example in examples[:10]]))
     assert shares.argmax(axis=1).tolist() == list(range(10))
-
-
-def test_the_gateway_takes_the_cards_file_as_it_is(gateway_of, card):
-    (example,) = [example for example in card["examples"] if example.get("signature") == "png"]
-    gateway = gateway_of()
-    body = {"signature_name": "png", "instances": [example["inputs"]]}
-    status, answer = gateway.ask(f"{gateway.base}/v1/models/digits:predict", json.dumps(body).encode())
-    assert status == 200
-    (shares,) = json.loads(answer)["predictions"]
-    assert int(np.argmax(shares)) == example["expected"]

@@ -34,12 +34,17 @@ def decode(encoded: tf.Tensor, side: int, brightest: float) -> tf.Tensor:
 def _decode_one(encoded: tf.Tensor, side: int) -> tf.Tensor:
     is_png = tf.strings.substr(encoded, 0, len(_PNG)) == _PNG
     is_jpeg = tf.strings.substr(encoded, 0, len(_JPEG)) == _JPEG
-    tf.debugging.Assert(is_png | is_jpeg, ["expected the bytes of a PNG or a JPEG picture"])
-    sides = tf.cond(is_png, lambda: _png_sides(encoded), lambda: tf.image.extract_jpeg_shape(encoded)[:2])
+    # Nothing orders a check before what it guards but these blocks
+    with tf.control_dependencies(
+        [tf.debugging.Assert(is_png | is_jpeg, ["expected the bytes of a PNG or a JPEG picture"])]
+    ):
+        sides = tf.cond(is_png, lambda: _png_sides(encoded), lambda: tf.image.extract_jpeg_shape(encoded)[:2])
     # As floats: the product of two sides may be more than an integer holds
     few = tf.reduce_prod(tf.cast(sides, tf.float32)) <= MAX_PIXELS
-    tf.debugging.Assert(few, [f"expected a picture of at most {MAX_PIXELS} pixels, came the sides", sides])
-    picture = tf.io.decode_image(encoded, channels=1, expand_animations=False)
+    with tf.control_dependencies(
+        [tf.debugging.Assert(few, [f"expected a picture of at most {MAX_PIXELS} pixels, came the sides", sides])]
+    ):
+        picture = tf.io.decode_image(encoded, channels=1, expand_animations=False)
     picture.set_shape((None, None, 1))
     return tf.image.resize(picture, (side, side), method=tf.image.ResizeMethod.AREA)[:, :, 0]
 
