@@ -57,9 +57,7 @@ class Method(Generic[Request, Response]):
 
 
 PREDICT = Method("tensorflow.serving.PredictionService", "Predict", PredictRequest, PredictResponse)
-CLASSIFY = Method(
-    "tensorflow.serving.PredictionService", "Classify", ClassificationRequest, ClassificationResponse
-)
+CLASSIFY = Method("tensorflow.serving.PredictionService", "Classify", ClassificationRequest, ClassificationResponse)
 REGRESS = Method("tensorflow.serving.PredictionService", "Regress", RegressionRequest, RegressionResponse)
 GET_MODEL_METADATA = Method(
     "tensorflow.serving.PredictionService", "GetModelMetadata", GetModelMetadataRequest, GetModelMetadataResponse

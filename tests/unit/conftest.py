@@ -50,6 +50,9 @@ class FakePredictor:
     held: asyncio.Event | None = None
     seen: list[Prediction] = field(default_factory=list)
     outputs: dict[str, Array] | None = None
+    queries: list[ExampleQuery] = field(default_factory=list)
+    classes: list[list[tuple[str, float]]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
     def models(self) -> Sequence[str]:
         return ["and_gate"]
@@ -59,10 +62,18 @@ class FakePredictor:
         return model
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Classified(self.classes, version=7)
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Regressed(self.values, version=7)
+
+    def _ask(self, query: ExampleQuery, timeout_s: float) -> None:
+        assert timeout_s > 0
+        self.queries.append(query)
+        if self.error is not None:
+            raise self.error
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         assert timeout_s > 0

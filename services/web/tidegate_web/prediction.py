@@ -85,6 +85,11 @@ class Signature:
         """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
         return bool(self.inputs) and all(spec.batched for spec in (*self.inputs.values(), *self.outputs.values()))
 
+    @property
+    def wire_dtypes(self) -> Mapping[str, str]:
+        """TensorFlow's types, by name, of the inputs whose arrays do not tell theirs: bfloat16 is held as float32."""
+        return {name: spec.wire_dtype for name, spec in self.inputs.items() if spec.wire_dtype == "DT_BFLOAT16"}
+
 
 @dataclass(frozen=True, slots=True)
 class ModelMetadata:
@@ -122,6 +127,7 @@ class Prediction:
         inputs: A tensor for each of its inputs.
         batchable: Whether the signature's rows may be joined with those of other requests.
         wanted: Names of the outputs to answer; all of them when empty.
+        wire_dtypes: The signature's `wire_dtypes`.
     """
 
     model: ModelRef
@@ -129,6 +135,7 @@ class Prediction:
     inputs: Mapping[str, Array]
     batchable: bool = False
     wanted: tuple[str, ...] = ()
+    wire_dtypes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

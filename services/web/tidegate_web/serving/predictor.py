@@ -21,7 +21,7 @@ from tidegate_web.prediction import (
     Regressed,
     VersionStatus,
 )
-from tidegate_web.serving import wire
+from tidegate_web.serving import example_wire, wire
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.faults import to_error
@@ -72,12 +72,26 @@ class ServingPredictor:
         return model
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        """Answer a classify request."""
-        raise NotImplementedError
+        """Answer a classify request, as `predict`."""
+        request, sent = example_wire.to_classification(query), self._clock()
+        response, backend = await self._call(lambda backend: backend.classify, request, timeout_s)
+        return Classified(
+            example_wire.from_classification(response, len(query.examples)),
+            version=response.model_spec.version.value,
+            backend=backend.address,
+            timings={"grpc": self._clock() - sent},
+        )
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        """Answer a regress request."""
-        raise NotImplementedError
+        """Answer a regress request, as `predict`."""
+        request, sent = example_wire.to_regression(query), self._clock()
+        response, backend = await self._call(lambda backend: backend.regress, request, timeout_s)
+        return Regressed(
+            example_wire.from_regression(response, len(query.examples)),
+            version=response.model_spec.version.value,
+            backend=backend.address,
+            timings={"grpc": self._clock() - sent},
+        )
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         """Answer a prediction; a backend that cannot be reached is replaced by another within the time-out."""
