@@ -1,4 +1,4 @@
-"""Exports a TensorFlow 1 SavedModel that takes tf.Examples, and TensorFlow's own answers to some of them.
+"""Exports a TensorFlow 1 SavedModel that takes tf.Examples, some of them, and TensorFlow's own answers to these.
 
     python example_model.py FOLDER      writes FOLDER/1 (the model) and FOLDER/golden.json
 
@@ -6,6 +6,7 @@
 beetles. The others are what a signature may also be, or should not.
 """
 
+import base64
 import json
 import sys
 from pathlib import Path
@@ -18,7 +19,7 @@ LABELS = ["ant", "bee", "käfer"]
 CLASSIFY, REGRESS, PREDICT = (f"tensorflow/serving/{method}" for method in ("classify", "regress", "predict"))
 
 ROWS: list[dict[str, Any]] = [{"x": [1.0]}, {"x": [2.5], "c": [7.0]}, {"x": [-3.0], "word": [b"\xff\x00"]}, {}]
-CONTEXT: dict[str, Any] = {"c": [5.0], "x": [100.0]}
+CONTEXT: dict[str, Any] = {"c": [5.0], "x": [10.0]}
 
 
 def example(features: dict[str, Any]) -> bytes:
@@ -97,6 +98,8 @@ def main(folder: Path) -> None:
             return {name: array.tolist() for name, array in found.items()}
 
         golden = {
+            "rows": [base64.b64encode(example(row)).decode() for row in ROWS],
+            "context": base64.b64encode(example(CONTEXT)).decode(),
             "plain": answers([example(row) for row in ROWS]),
             "in_context": answers([merged(row) for row in ROWS]),
         }

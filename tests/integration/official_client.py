@@ -3,11 +3,11 @@
 python official_client.py ADDRESS MODEL      prints the answers to example_model's rows as JSON
 """
 
+import base64
 import json
 import sys
 
 import grpc
-from example_model import CONTEXT, ROWS, example
 from tensorflow.core.example import example_pb2
 from tensorflow_serving.apis import (
     classification_pb2,
@@ -19,8 +19,9 @@ from tensorflow_serving.apis import (
 
 def main(address: str, model: str) -> None:
     """Send each kind of request once."""
-    rows = [example_pb2.Example.FromString(example(row)) for row in ROWS]
-    context = example_pb2.Example.FromString(example(CONTEXT))
+    golden = json.load(sys.stdin)
+    rows = [example_pb2.Example.FromString(base64.b64decode(row)) for row in golden["rows"]]
+    context = example_pb2.Example.FromString(base64.b64decode(golden["context"]))
     plain = input_pb2.Input(example_list=input_pb2.ExampleList(examples=rows))
     in_context = input_pb2.Input(
         example_list_with_context=input_pb2.ExampleListWithContext(examples=rows, context=context)

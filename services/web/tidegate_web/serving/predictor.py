@@ -81,9 +81,11 @@ class ServingPredictor:
         return await self._batcher.predict(prediction, timeout_s)
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        """Answer a classify request, as `predict`."""
+        """Answer a classify request in a call of its own."""
         request, sent = example_wire.to_classification(query), self._clock()
-        response, backend = await self._call(lambda backend: backend.classify, request, timeout_s)
+        response, backend = await self._dispatcher.call(
+            query.model, lambda backend: backend.classify, request, timeout_s
+        )
         return Classified(
             example_wire.from_classification(response, len(query.examples)),
             version=response.model_spec.version.value,
@@ -92,9 +94,11 @@ class ServingPredictor:
         )
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        """Answer a regress request, as `predict`."""
+        """Answer a regress request in a call of its own."""
         request, sent = example_wire.to_regression(query), self._clock()
-        response, backend = await self._call(lambda backend: backend.regress, request, timeout_s)
+        response, backend = await self._dispatcher.call(
+            query.model, lambda backend: backend.regress, request, timeout_s
+        )
         return Regressed(
             example_wire.from_regression(response, len(query.examples)),
             version=response.model_spec.version.value,

@@ -93,9 +93,8 @@ def fill_tensor(tensor: TensorProto, array: Array, wire_dtype: str = "") -> None
     if array.dtype == _STRING:
         tensor.string_val.extend(array.ravel().tolist())
     elif tensor.dtype == DataType.DT_BFLOAT16:
-        tensor.tensor_content = (
-            bfloat16.narrow(array.astype(np.float32, copy=False)).astype("<u2", copy=False).tobytes()
-        )
+        words = bfloat16.narrow(array.astype(np.float32, copy=False))
+        tensor.tensor_content = words.astype("<u2", copy=False).tobytes()
     else:
         tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
