@@ -13,6 +13,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 """A tensor. Text and bytes are object arrays of `bytes`."""
 
+UNCARRIED = np.dtype(np.void)
+"""Stands for the element types that the gateway does not carry, such as complex numbers."""
+
 DEFAULT_SIGNATURE = "serving_default"
 
 
@@ -37,7 +40,7 @@ class TensorSpec:
     """One input or output of a signature.
 
     Attributes:
-        dtype: Element type; `object` stands for strings of bytes.
+        dtype: Element type; `object` stands for strings of bytes, UNCARRIED for what cannot be sent or read.
         shape: Sizes, None where any size will do; None altogether where any rank will do.
         wire_dtype: TensorFlow's name of the type, e.g. `DT_FLOAT`.
         tensor_name: The name in the graph, e.g. `serving_default_inputs:0`.
@@ -69,7 +72,14 @@ class TensorSpec:
     @property
     def dtype_name(self) -> str:
         """The element type as a person would say it."""
+        if not self.carried:
+            return self.wire_dtype.removeprefix("DT_").lower()
         return "string" if self.dtype == object else self.dtype.name
+
+    @property
+    def carried(self) -> bool:
+        """Whether the gateway can send and read such a tensor."""
+        return self.dtype != UNCARRIED
 
 
 @dataclass(frozen=True, slots=True)

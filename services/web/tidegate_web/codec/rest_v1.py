@@ -93,6 +93,11 @@ def tensors(body: PredictBody, signature: Signature) -> dict[str, Array]:
     Raises:
         BadInput: Missing or unknown inputs, or values that do not fit; names every place.
     """
+    for name, spec in signature.inputs.items():
+        if not spec.carried:
+            raise BadInput(
+                f'The model\'s input "{name}" is of type {spec.wire_dtype}, which a JSON request cannot carry'
+            )
     columns = _columns_of_rows(body.tensors, signature) if body.layout is Layout.ROWS else _columns(body, signature)
     where = "instances" if body.layout is Layout.ROWS else "inputs"
     named = len(signature.inputs) > 1

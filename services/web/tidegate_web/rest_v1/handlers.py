@@ -21,7 +21,8 @@ from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
 
-ENCODINGS = frozenset({"", "identity", "gzip", "deflate"})
+PLAIN = frozenset({"", "identity"})
+ENCODINGS = PLAIN | {"gzip", "deflate"}
 """Content-Encodings of bodies that aiohttp undoes wherever it runs; others need packages that may not be there."""
 
 _MODEL = r"/v1/models/{model:[^/:]+}"
@@ -128,7 +129,15 @@ async def read_body(request: web.Request) -> bytes:
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     if encoding not in ENCODINGS:
         raise UnknownEncoding(str(Problem("Content-Encoding", "gzip, deflate or none", repr(encoding[:40]))))
-    return await request.read()
+    if encoding in PLAIN:
+        return await request.read()
+    # Not by read(), which would decode as much as the limit at once: the event loop would stand still meanwhile
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > request.client_max_size:
+            raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
+    return bytes(body)
 
 
 def model_ref(request: web.Request) -> ModelRef:

@@ -7,8 +7,9 @@ from tidegate_proto.prediction_pb2 import GetModelMetadataResponse, ModelSpec, P
 from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
 from tidegate_proto.signature_pb2 import TensorInfo as TensorInfoProto
 from tidegate_proto.tensor_pb2 import DataType, TensorProto
-from tidegate_web.errors import BackendFault, BadInput
+from tidegate_web.errors import BackendFault
 from tidegate_web.prediction import (
+    UNCARRIED,
     Array,
     ModelMetadata,
     ModelRef,
@@ -133,9 +134,7 @@ def _from_bytes(content: bytes, number: DataType) -> Array:
 
 def _tensor_spec(info: TensorInfoProto) -> TensorSpec:
     wire_dtype = DataType.Name(info.dtype) if info.dtype in DataType.values() else str(info.dtype)
-    dtype = _DTYPES.get(info.dtype)
-    if dtype is None:
-        raise BadInput(f"The model's tensor {info.name} is of type {wire_dtype}, which JSON requests cannot carry")
+    dtype = _DTYPES.get(info.dtype, UNCARRIED)
     if info.tensor_shape.unknown_rank:
         return TensorSpec(dtype, None, wire_dtype, info.name)
     shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
