@@ -1,11 +1,15 @@
 """Classify and regress over REST: examples in, results out."""
 
 import asyncio
+import json
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tidegate_web.codec.examples import parse_examples
 from tidegate_web.errors import BadInput, Unimplemented
 
 CLASSIFY = "/v1/models/flowers:classify"
@@ -123,6 +127,42 @@ async def test_bad_bodies_are_told_what_was_expected_and_what_came(start_gateway
     assert said in answer["error"]
     assert answer["details"]["code"] == "bad_input"
     assert gateway.predictor.queries == []
+
+
+FEATURES = st.dictionaries(
+    st.text(max_size=3),
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4) | st.just({"b64": "/w=="}),
+        lambda inner: st.lists(inner, max_size=3),
+        max_leaves=5,
+    ),
+    max_size=3,
+)
+
+
+@given(st.lists(FEATURES, max_size=3), FEATURES | st.none())
+def test_any_examples_are_read_or_bad_input(examples, context):
+    body = {"examples": examples} | ({} if context is None else {"context": context})
+    try:
+        found = parse_examples(json.dumps(body).encode())
+    except BadInput as error:
+        assert str(error)
+        return
+    assert len(found.examples) == len(examples)
+    assert (found.context is None) == (context is None)
+    for features in found.examples:
+        for array in features.values():
+            assert array.dtype in {np.dtype(np.float32), np.dtype(np.int64), np.dtype(object)}
+            assert array.ndim == 1
+
+
+@given(st.binary(max_size=40))
+def test_any_bytes_are_examples_or_bad_input(text):
+    for body in (text, b'{"examples":[' + text + b"]}", b'{"examples":[{"x":' + text + b"}]}"):
+        try:
+            parse_examples(body)
+        except BadInput as error:
+            assert str(error)
 
 
 @pytest.mark.parametrize(

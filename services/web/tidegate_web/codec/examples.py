@@ -39,7 +39,7 @@ def parse_examples(body: bytes) -> ExamplesBody:
         BadInput: Not JSON, not an object, no example, or a feature that is none of these.
     """
     document = members(body, '"examples"')
-    json_text.refuse_repeated(body, {"examples": 1, "context": 1, "signature_name": 1})
+    json_text.refuse_repeated(body, document, {"examples": 1, "context": 1, "signature_name": 1})
     rows = document.get("examples")
     if not isinstance(rows, list) or not rows:
         came = describe(rows) if "examples" in document else f"the keys {sorted(document)[:5]}"

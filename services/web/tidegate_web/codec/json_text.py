@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 
 import orjson
 
@@ -63,21 +63,23 @@ def _decimal(text: str) -> float:
     return number
 
 
-def refuse_repeated(body: bytes, expected: Mapping[str, int]) -> None:
+def refuse_repeated(body: bytes, document: Container[str], expected: Mapping[str, int]) -> None:
     """Refuse a body that gives a member of some object twice, where one of the names shows that it may.
 
     The names are looked for as text, which is quick; only a body that holds one more often than expected is parsed
     again, slowly, to tell members of one object from those of several.
 
     Args:
-        body: A JSON text that `loads` has read.
+        body: A JSON text.
+        document: The object that `loads` has read from it.
         expected: How often each name stands there for a good reason.
 
     Raises:
         BadInput: A member is given twice; which one.
     """
-    if any(body.count(f'"{name}"'.encode()) > times for name, times in expected.items()):
-        _loads_with_literals(body.removeprefix(_BOM), _members)
+    for name, times in expected.items():
+        if name in document and body.count(b'"%b"' % name.encode()) > times:
+            _loads_with_literals(body.removeprefix(_BOM), _members)
 
 
 def _members(pairs: Pairs) -> object:

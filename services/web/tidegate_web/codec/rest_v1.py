@@ -40,7 +40,7 @@ def parse_predict(body: bytes) -> PredictBody:
     (layout,) = layouts
     values = document[layout.value]
     named_like_it = isinstance(values, dict) and layout.value in values  # and_gate's own input is "inputs"
-    json_text.refuse_repeated(body, {layout.value: 2 if named_like_it else 1, "signature_name": 1})
+    json_text.refuse_repeated(body, document, {layout.value: 2 if named_like_it else 1, "signature_name": 1})
     return PredictBody(layout, signature_name(document), values)
 
 
