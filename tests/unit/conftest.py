@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from tidegate_web.admission import AdmittedPredictor
@@ -121,7 +121,7 @@ def fake_predictor() -> type[FakePredictor]:
 
 
 @pytest.fixture
-def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) -> StartGateway:
+def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
     async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
@@ -131,7 +131,9 @@ def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) ->
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
-        client = await aiohttp_client(make_app(chosen, admitted, observer))
+        server = TestServer(make_app(chosen, admitted, observer))
+        await server.start_server(auto_decompress=False)
+        client = await aiohttp_client(server)
         return Gateway(client, predictor, metrics, lifecycle)
 
     return start

@@ -1,6 +1,7 @@
 """REST v1 without the gateway: any aiohttp application over any Predictor, as a model server's port 8501."""
 
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tidegate_web.prediction import Reply
 from tidegate_web.rest_v1.handlers import RestV1
@@ -31,7 +32,9 @@ async def test_it_needs_a_predictor_and_a_context_alone(aiohttp_client, fake_pre
     context = PlainContext()
     app = web.Application()
     app.add_routes(RestV1(fake_predictor(classes=[[("on", 0.5)]], values=[2.5]), context).routes())
-    client = await aiohttp_client(app)
+    server = TestServer(app)
+    await server.start_server(auto_decompress=False)
+    client = await aiohttp_client(server)
     model = "/v1/models/and_gate"
     asked = {
         f"{model}:predict": ({"instances": [[1, 1]]}, {"predictions": [[0.125, 0.875]]}),

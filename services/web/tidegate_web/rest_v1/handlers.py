@@ -7,7 +7,7 @@ from aiohttp import web
 from tidegate_web.codec import rest_v1 as codec
 from tidegate_web.codec.examples import encode_classes, encode_values, parse_examples
 from tidegate_web.codec.json_text import dumps
-from tidegate_web.errors import BadInput, Problem, UnknownEncoding
+from tidegate_web.errors import BadInput
 from tidegate_web.prediction import (
     ExampleQuery,
     ModelMetadata,
@@ -17,20 +17,17 @@ from tidegate_web.prediction import (
     Signature,
     TensorSpec,
 )
+from tidegate_web.request_body import read_body
 from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
-
-PLAIN = frozenset({"", "identity"})
-ENCODINGS = PLAIN | {"gzip", "deflate"}
-"""Content-Encodings of bodies that aiohttp undoes wherever it runs; others need packages that may not be there."""
 
 _MODEL = r"/v1/models/{model:[^/:]+}"
 _CHOICES = ("", r"/versions/{version:\d+}", r"/labels/{label:[^/:]+}")
 
 
 class RestV1:
-    """The API over a Predictor.
+    """The API over a Predictor; the server is to be made with `auto_decompress=False` (see request_body).
 
     Args:
         predictor: What answers.
@@ -117,27 +114,6 @@ class RestV1:
                 }
             )
         )
-
-
-async def read_body(request: web.Request) -> bytes:
-    """Return a request's body, decoded, whatever its Content-Type says.
-
-    Raises:
-        UnknownEncoding: It is encoded in a way that nobody here reads.
-        web.HTTPRequestEntityTooLarge: It is over the application's limit, which counts decoded bytes.
-    """
-    encoding = request.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ENCODINGS:
-        raise UnknownEncoding(str(Problem("Content-Encoding", "gzip, deflate or none", repr(encoding[:40]))))
-    if encoding in PLAIN:
-        return await request.read()
-    # Not by read(), which would decode as much as the limit at once: the event loop would stand still meanwhile
-    body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > request.client_max_size:
-            raise web.HTTPRequestEntityTooLarge(request.client_max_size, len(body))
-    return bytes(body)
 
 
 def model_ref(request: web.Request) -> ModelRef:

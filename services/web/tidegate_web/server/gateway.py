@@ -36,9 +36,6 @@ log = logging.getLogger(__name__)
 KEEPALIVE_S = 75.0
 """How long an idle client connection is kept; longer than usual load balancers' 60 s, so that they close first."""
 
-LINGER_S = 1.0
-"""How long what still arrives of a refused body is read, decoded and dropped, for the client to see its answer."""
-
 SHUTDOWN_GRACE_S = 1.0
 """What requests in flight may take over their own time-out before they are cut off."""
 
@@ -107,8 +104,8 @@ async def _listening(
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
-        lingering_time=LINGER_S,
         shutdown_timeout=SHUTDOWN_GRACE_S,
+        auto_decompress=False,  # request_body does
     )
     await runner.setup()
     try:
