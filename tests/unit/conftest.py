@@ -116,11 +116,11 @@ def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) ->
     async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
         predictor = predictor or FakePredictor()
         chosen = Settings(**settings)  # type: ignore[arg-type]  # a test names each by keyword
-        metrics, lifecycle = Metrics(), Lifecycle()
+        metrics, lifecycle = Metrics(), Lifecycle(listening=True, discovered=True)
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
-        client = await aiohttp_client(make_app(chosen, admitted, observer))
+        client = await aiohttp_client(make_app(chosen, admitted, observer, lifecycle))
         return Gateway(client, predictor, metrics, lifecycle)
 
     return start

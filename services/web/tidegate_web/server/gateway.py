@@ -59,7 +59,7 @@ async def serve(settings: Settings) -> None:
         await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
         stack.push_async_callback(balancer.close)
         await stack.enter_async_context(_following(discovery, balancer, lifecycle))
-        app = make_app(settings, predictor, observer)
+        app = make_app(settings, predictor, observer, lifecycle)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
             lifecycle.listening = True

@@ -242,12 +242,15 @@ def _wanted_timeout_s(request: web.Request) -> float:
     return wanted
 
 
+_PREDICTIONS = ("/v1/models/", "/v2/models/")
+
+
 def door(predictor: AdmittedPredictor) -> Middleware:
     """Make the middleware that turns predictions away while the queue is full, before their bodies are read."""
 
     @web.middleware
     async def refuse_when_full(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method == "POST" and request.path.startswith("/v1/"):
+        if request.method == "POST" and request.path.startswith(_PREDICTIONS):
             predictor.refuse_when_full()
         return await handler(request)
 

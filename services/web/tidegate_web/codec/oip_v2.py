@@ -1,0 +1,320 @@
+"""Open Inference Protocol v2: bodies of `infer` to tensors, and tensors to the body of its answer."""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from tidegate_web.codec import json_text, oip_binary
+from tidegate_web.codec.values import describe, from_array, is_finite, to_array
+from tidegate_web.errors import BackendFault, BadInput, Problem
+from tidegate_web.prediction import DEFAULT_SIGNATURE, Array, Signature, TensorSpec
+
+DATATYPES: dict[np.dtype[np.generic], str] = {
+    np.dtype(np.bool_): "BOOL",
+    np.dtype(np.uint8): "UINT8",
+    np.dtype(np.uint16): "UINT16",
+    np.dtype(np.uint32): "UINT32",
+    np.dtype(np.uint64): "UINT64",
+    np.dtype(np.int8): "INT8",
+    np.dtype(np.int16): "INT16",
+    np.dtype(np.int32): "INT32",
+    np.dtype(np.int64): "INT64",
+    np.dtype(np.float16): "FP16",
+    np.dtype(np.float32): "FP32",
+    np.dtype(np.float64): "FP64",
+    np.dtype(object): "BYTES",
+}
+"""The protocol's names of the types that the gateway carries."""
+
+MICROSECOND = 1e-6
+
+_NOT_SERVED = ("shared_memory_region", "classification")
+"""Parameters of Triton's extensions that would change the answer, so that they cannot be passed over."""
+
+
+@dataclass(frozen=True, slots=True)
+class InferInput:
+    """One input as it came.
+
+    Attributes:
+        where: Its path, for messages.
+        datatype: The protocol's name of its type.
+        shape: Sizes.
+        data: Nested or flat lists; None where the elements are raw.
+        raw: The elements as bytes, where they are.
+    """
+
+    where: str
+    datatype: str
+    shape: tuple[int, ...]
+    data: object
+    raw: memoryview | None
+
+
+@dataclass(frozen=True, slots=True)
+class InferBody:
+    """A parsed body, not yet held against a signature.
+
+    Attributes:
+        request_id: What the client calls the request; the answer repeats it.
+        signature_name: Which signature to ask.
+        timeout_s: How long it may take; None where it is not said.
+        inputs: The tensors by name.
+        outputs: Whether each output that was asked for is to be raw; empty for all outputs.
+        binary: Whether outputs are raw where nothing else is said.
+    """
+
+    request_id: str | None
+    signature_name: str
+    timeout_s: float | None
+    inputs: Mapping[str, InferInput]
+    outputs: Mapping[str, bool]
+    binary: bool
+
+
+def parse_infer(body: bytes, json_size: str | None = None) -> InferBody:
+    """Read a body of `infer`.
+
+    Args:
+        body: JSON, and raw tensors behind it.
+        json_size: The header `Inference-Header-Content-Length`, where there are raw tensors.
+
+    Raises:
+        BadInput: Not JSON, not the protocol's object, a name twice, raw bytes that belong to no tensor, or what of
+            Triton's extensions is not served.
+    """
+    text, raw = oip_binary.split(body, json_size)
+    document = _object(json_text.loads(text), "body")
+    parameters = _parameters(document, "")
+    binary = _member(parameters, "binary_data_output", "parameters.", _FLAG, default=False)
+    timeout = _member(parameters, "timeout", "parameters.", _COUNT, default=0)
+    return InferBody(
+        request_id=_member(document, "id", "", _TEXT, default=None),
+        signature_name=_member(parameters, "signature_name", "parameters.", _TEXT, default="") or DEFAULT_SIGNATURE,
+        timeout_s=timeout * MICROSECOND if timeout else None,
+        inputs=_inputs(document, raw),
+        outputs=_outputs(document, binary=binary),
+        binary=binary,
+    )
+
+
+def parse_index(body: bytes) -> bool:
+    """Read a body of `repository/index`, which may be empty: whether only versions that are ready are asked for.
+
+    Raises:
+        BadInput: Neither empty nor an object whose `ready` is true or false.
+    """
+    if not body:
+        return False
+    return _member(_object(json_text.loads(body), "body"), "ready", "", _FLAG, default=False)
+
+
+Kind = tuple[str, Callable[[object], bool]]
+"""What is expected, in words and as a test."""
+
+_TEXT: Kind = ("a text", lambda value: isinstance(value, str))
+_FLAG: Kind = ("true or false", lambda value: isinstance(value, bool))
+_COUNT: Kind = (
+    "a whole number from 0 to 2^63 - 1",
+    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
+)
+_LIST: Kind = ("a list", lambda value: isinstance(value, list))
+
+Default = TypeVar("Default")
+
+
+def _member(document: Mapping[str, object], key: str, within: str, kind: Kind, *, default: Default) -> Default:
+    """Return a member, or the default where it is missing or null, as some clients write what they leave out."""
+    value = document.get(key)
+    if value is None:
+        return default
+    expected, fits = kind
+    if not fits(value):
+        raise _misfit(f"{within}{key}", expected, describe(value))
+    return value  # type: ignore[return-value]  # its kind was tested
+
+
+def _required(document: Mapping[str, object], key: str, within: str, kind: Kind) -> object:
+    if document.get(key) is None:
+        raise _misfit(f"{within}{key}", kind[0], "null" if key in document else "nothing")
+    return _member(document, key, within, kind, default=document[key])
+
+
+def _object(value: object, where: str) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise _misfit(where, "an object", describe(value))
+    return value
+
+
+def _misfit(where: str, expected: str, came: str) -> BadInput:
+    return BadInput(problems=(Problem(where, expected, came),))
+
+
+def _parameters(document: Mapping[str, object], within: str) -> dict[str, object]:
+    where = f"{within}parameters"
+    parameters = _object({} if document.get("parameters") is None else document["parameters"], where)
+    for name in _NOT_SERVED:
+        if parameters.get(name) is not None:
+            raise _misfit(f"{where}.{name}", "none: this extension is not served here", describe(parameters[name]))
+    return parameters
+
+
+def _named_objects(document: Mapping[str, object], key: str) -> dict[str, tuple[str, dict[str, object]]]:
+    """Return the path and the object of each element of a list, by name."""
+    found: dict[str, tuple[str, dict[str, object]]] = {}
+    for index, element in enumerate(_member(document, key, "", _LIST, default=list[object]())):
+        where = f"{key}[{index}]"
+        tensor = _object(element, where)
+        name = str(_required(tensor, "name", f"{where}.", _TEXT))
+        if name in found:
+            raise _misfit(f"{where}.name", "each name once", describe(name))
+        found[name] = (where, tensor)
+    return found
+
+
+def _outputs(document: Mapping[str, object], *, binary: bool) -> dict[str, bool]:
+    return {
+        name: _member(_parameters(output, f"{where}."), "binary_data", f"{where}.parameters.", _FLAG, default=binary)
+        for name, (where, output) in _named_objects(document, "outputs").items()
+    }
+
+
+def _inputs(document: Mapping[str, object], raw: memoryview) -> dict[str, InferInput]:
+    _required(document, "inputs", "", _LIST)
+    inputs: dict[str, InferInput] = {}
+    offset = 0
+    for name, (where, tensor) in _named_objects(document, "inputs").items():
+        size = _raw_size(tensor, where)
+        if size is not None and size > len(raw) - offset:
+            expected = f"at most the {len(raw) - offset} bytes that are left behind the JSON"
+            raise _misfit(f"{where}.parameters.binary_data_size", expected, str(size))
+        inputs[name] = InferInput(
+            where=where,
+            datatype=str(_required(tensor, "datatype", f"{where}.", _TEXT)),
+            shape=_shape(tensor, where),
+            data=_required(tensor, "data", f"{where}.", _LIST) if size is None else None,
+            raw=None if size is None else raw[offset : offset + size],
+        )
+        offset += size or 0
+    if offset != len(raw):
+        raise _misfit("body", f"{offset} bytes behind the JSON, as binary_data_size says", str(len(raw)))
+    return inputs
+
+
+def _raw_size(tensor: Mapping[str, object], where: str) -> int | None:
+    parameters = _parameters(tensor, f"{where}.")
+    size: int | None = _member(parameters, "binary_data_size", f"{where}.parameters.", _COUNT, default=None)
+    if size is not None and tensor.get("data") is not None:
+        raise _misfit(where, 'one of "data" and the parameter binary_data_size', "both")
+    return size
+
+
+def _shape(tensor: Mapping[str, object], where: str) -> tuple[int, ...]:
+    sizes = _required(tensor, "shape", f"{where}.", _LIST)
+    expected, fits = _COUNT
+    for index, size in enumerate(sizes):  # type: ignore[var-annotated, arg-type]  # _LIST was tested
+        if not fits(size):
+            raise _misfit(f"{where}.shape[{index}]", expected, describe(size))
+    return tuple(sizes)  # type: ignore[arg-type]  # the same
+
+
+def tensors(body: InferBody, signature: Signature) -> dict[str, Array]:
+    """Hold a body against a signature: an array for every input.
+
+    Raises:
+        BadInput: Missing or unknown inputs, another datatype or shape, or elements that do not fit.
+    """
+    if body.inputs.keys() != signature.inputs.keys():
+        raise _misfit("inputs", f"the inputs {_names(signature.inputs)}", _names(body.inputs))
+    return {name: _tensor(body.inputs[name], spec) for name, spec in signature.inputs.items()}
+
+
+def _names(named: Mapping[str, object]) -> str:
+    return ", ".join(name[:40] for name in sorted(named)[:10]) or "none"
+
+
+def _tensor(tensor: InferInput, spec: TensorSpec) -> Array:
+    if tensor.datatype != DATATYPES[spec.dtype]:
+        raise _misfit(f"{tensor.where}.datatype", DATATYPES[spec.dtype], describe(tensor.datatype))
+    if not spec.accepts(tensor.shape):
+        raise _misfit(f"{tensor.where}.shape", str(spec), _sizes(tensor.shape))
+    if tensor.raw is not None:
+        flat = oip_binary.read(tensor.raw, spec.dtype, math.prod(tensor.shape), tensor.where)
+    else:
+        flat = _elements(tensor, spec)
+    try:
+        return flat.reshape(tensor.shape)
+    except ValueError:  # no elements, and sizes or a rank beyond numpy's
+        raise _misfit(f"{tensor.where}.shape", "sizes that an array can have", _sizes(tensor.shape)) from None
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return f"[{', '.join(map(str, shape[:10]))}{', …' if len(shape) > 10 else ''}]"  # noqa: PLR2004 as many as are read
+
+
+def _elements(tensor: InferInput, spec: TensorSpec) -> Array:
+    """Read the lists of `data`, which are flat or nested as the shape says."""
+    where = f"{tensor.where}.data"
+    data = tensor.data
+    nested = isinstance(data, list) and bool(data) and isinstance(data[0], list)
+    array = to_array(data, TensorSpec(spec.dtype, tensor.shape if nested else (None,), spec.wire_dtype), where)
+    if array.size != math.prod(tensor.shape):
+        expected = f"{math.prod(tensor.shape)} elements, as the shape {_sizes(tensor.shape)} says"
+        raise _misfit(where, expected, str(array.size))
+    return array
+
+
+def wanted(body: InferBody, signature: Signature) -> tuple[str, ...]:
+    """Return the names of the outputs that were asked for; empty for all.
+
+    Raises:
+        BadInput: The signature has no such output.
+    """
+    for name in body.outputs:
+        if name not in signature.outputs:
+            raise _misfit("outputs", f"outputs among {_names(signature.outputs)}", describe(name))
+    return tuple(body.outputs)
+
+
+@dataclass(frozen=True, slots=True)
+class InferAnswer:
+    """The body of an answer.
+
+    Attributes:
+        body: JSON, and raw tensors behind it.
+        json_size: How many bytes of it are JSON; None where all are.
+    """
+
+    body: bytes
+    json_size: int | None
+
+
+def encode(body: InferBody, model: str, version: int, outputs: Mapping[str, Array]) -> InferAnswer:
+    """Write the answer to a body: the outputs that it asked for, in its order.
+
+    Raises:
+        BackendFault: The model did not give an output of its signature, or one of a type the protocol cannot name.
+    """
+    chosen = body.outputs or dict.fromkeys(outputs, body.binary)
+    raw: list[bytes] = []
+    tensors: list[dict[str, object]] = []
+    finite = all(is_finite(array) for array in outputs.values())
+    for name, binary in chosen.items():
+        array = outputs.get(name)
+        if array is None or array.dtype not in DATATYPES:
+            raise BackendFault(f"The model's answer has no output {name} that can be written")
+        tensor = {"name": name, "datatype": DATATYPES[array.dtype], "shape": list(array.shape)}
+        if binary:
+            raw.append(oip_binary.write(array))
+            tensors.append({**tensor, "parameters": {"binary_data_size": len(raw[-1])}})
+        else:
+            # Without its name, by which TF Serving's API decides how to write bytes
+            tensors.append({**tensor, "data": from_array(array.ravel(), "", plain=not finite)})
+    answer: dict[str, object] = {"model_name": model, "model_version": str(version), "outputs": tensors}
+    if body.request_id is not None:
+        answer = {"id": body.request_id, **answer}
+    text = json_text.dumps(answer, finite=finite)
+    return InferAnswer(b"".join((text, *raw)), len(text) if raw else None)
