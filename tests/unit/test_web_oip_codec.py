@@ -33,7 +33,7 @@ def read(body: bytes, signature: Signature = ONE, json_size: str | None = None) 
 
 def every_array() -> st.SearchStrategy[Any]:
     shapes = hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=3)
-    numbers = st.sampled_from([dtype for dtype in DATATYPES if dtype != object]).flatmap(
+    numbers = st.sampled_from([dtype for dtype in DATATYPES if dtype.kind != "O"]).flatmap(
         lambda dtype: hnp.arrays(dtype, shapes)
     )
     strings = hnp.arrays(object, shapes, elements=st.binary(max_size=6))
@@ -87,7 +87,7 @@ def test_nested_and_flat_data_are_the_same_tensor():
 
 def test_members_that_a_client_wrote_as_null_are_as_if_left_out():
     body = parse_infer(body_of({**X, "parameters": None}, id=None, parameters=None, outputs=None))
-    assert (body.request_id, body.outputs, body.timeout_s) == (None, {}, None)
+    assert (body.request_id, body.outputs, body.timeout_s) == (None, (), None)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,9 @@ def test_members_that_a_client_wrote_as_null_are_as_if_left_out():
         (body_of({**X, "shape": [-1, 2]}), "inputs[0].shape[0]: expected a whole number from 0"),
         (body_of({**X, "shape": [True, 2]}), "inputs[0].shape[0]: expected a whole number from 0"),
         (body_of({**X, "shape": [3, 2]}), "inputs[0].data: expected 6 elements, as the shape [3, 2] says, came 2"),
-        (body_of({**X, "shape": [2**62, 2]}), "inputs[0].data: expected 9223372036854775808 elements"),
+        (body_of({**X, "shape": [2**53, 2]}), "inputs[0].data: expected 18014398509481984 elements"),
+        (body_of({**X, "shape": [1.5, 2]}), "inputs[0].shape[0]: expected a whole number from 0"),
+        (body_of({**X, "shape": [2**53 + 1, 2]}), "inputs[0].shape[0]: expected a whole number from 0 to 2^53"),
         (body_of({**X, "data": [1, "2"]}), 'inputs[0].data[1]: expected a number, came the text "2"'),
         (body_of({**X, "data": [[1, 2], [3]]}), "inputs[0].data[1]: expected a list of 2"),
         (body_of({**X, "data": [[1, 2], [3, 4]]}), "inputs[0].data: expected float32 [1, 2], came the shape [2, 2]"),
@@ -130,7 +132,7 @@ def test_what_does_not_fit_is_told_with_its_place(body, said):
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("shape", [[0] + [2**62] * 3, [0] * 65])
+@pytest.mark.parametrize("shape", [[0] + [2**53] * 3, [0] * 65])
 def test_a_shape_beyond_any_array_is_refused(shape):
     any_shape = Signature({"x": TensorSpec(np.dtype(np.float32), None, "")}, {})
     with pytest.raises(BadInput) as refused:

@@ -1,7 +1,7 @@
 """Open Inference Protocol v2: bodies of `infer` to tensors, and tensors to the body of its answer."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,6 +31,9 @@ DATATYPES: dict[np.dtype[np.generic], str] = {
 
 MICROSECOND = 1e-6
 
+LARGEST_COUNT = 2**53
+"""The largest whole number up to which every JSON parser has them all."""
+
 _NOT_SERVED = ("shared_memory_region", "classification")
 """Parameters of Triton's extensions that would change the answer, so that they cannot be passed over."""
 
@@ -40,6 +43,7 @@ class InferInput:
     """One input as it came.
 
     Attributes:
+        name: Its name.
         where: Its path, for messages.
         datatype: The protocol's name of its type.
         shape: Sizes.
@@ -47,11 +51,27 @@ class InferInput:
         raw: The elements as bytes, where they are.
     """
 
+    name: str
     where: str
     datatype: str
     shape: tuple[int, ...]
     data: object
     raw: memoryview | None
+
+
+@dataclass(frozen=True, slots=True)
+class InferOutput:
+    """One output that was asked for.
+
+    Attributes:
+        name: Its name.
+        where: Its path, for messages.
+        binary: Whether it is to be raw.
+    """
+
+    name: str
+    where: str
+    binary: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +82,16 @@ class InferBody:
         request_id: What the client calls the request; the answer repeats it.
         signature_name: Which signature to ask.
         timeout_s: How long it may take; None where it is not said.
-        inputs: The tensors by name.
-        outputs: Whether each output that was asked for is to be raw; empty for all outputs.
+        inputs: The tensors.
+        outputs: What was asked for; empty for all outputs.
         binary: Whether outputs are raw where nothing else is said.
     """
 
     request_id: str | None
     signature_name: str
     timeout_s: float | None
-    inputs: Mapping[str, InferInput]
-    outputs: Mapping[str, bool]
+    inputs: tuple[InferInput, ...]
+    outputs: tuple[InferOutput, ...]
     binary: bool
 
 
@@ -83,7 +103,7 @@ def parse_infer(body: bytes, json_size: str | None = None) -> InferBody:
         json_size: The header `Inference-Header-Content-Length`, where there are raw tensors.
 
     Raises:
-        BadInput: Not JSON, not the protocol's object, a name twice, raw bytes that belong to no tensor, or what of
+        BadInput: Not JSON, not the protocol's object, raw bytes that belong to no tensor, or what of
             Triton's extensions is not served.
     """
     text, raw = oip_binary.split(body, json_size)
@@ -95,8 +115,8 @@ def parse_infer(body: bytes, json_size: str | None = None) -> InferBody:
         request_id=_member(document, "id", "", _TEXT, default=None),
         signature_name=_member(parameters, "signature_name", "parameters.", _TEXT, default="") or DEFAULT_SIGNATURE,
         timeout_s=timeout * MICROSECOND if timeout else None,
-        inputs=_inputs(document, raw),
-        outputs=_outputs(document, binary=binary),
+        inputs=tuple(_inputs(document, raw)),
+        outputs=tuple(_outputs(document, binary=binary)),
         binary=binary,
     )
 
@@ -112,16 +132,20 @@ def parse_index(body: bytes) -> bool:
     return _member(_object(json_text.loads(body), "body"), "ready", "", _FLAG, default=False)
 
 
+def _is_count(value: object) -> bool:
+    """JSON knows no difference between 2 and 2.0."""
+    whole = value.is_integer() if isinstance(value, float) else isinstance(value, int) and not isinstance(value, bool)
+    return whole and 0 <= value <= LARGEST_COUNT  # type: ignore[operator]  # it is a number
+
+
 Kind = tuple[str, Callable[[object], bool]]
 """What is expected, in words and as a test."""
 
 _TEXT: Kind = ("a text", lambda value: isinstance(value, str))
 _FLAG: Kind = ("true or false", lambda value: isinstance(value, bool))
-_COUNT: Kind = (
-    "a whole number from 0 to 2^63 - 1",
-    lambda value: isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63,
-)
+_COUNT: Kind = ("a whole number from 0 to 2^53", _is_count)
 _LIST: Kind = ("a list", lambda value: isinstance(value, list))
+
 
 Default = TypeVar("Default")
 
@@ -162,36 +186,31 @@ def _parameters(document: Mapping[str, object], within: str) -> dict[str, object
     return parameters
 
 
-def _named_objects(document: Mapping[str, object], key: str) -> dict[str, tuple[str, dict[str, object]]]:
-    """Return the path and the object of each element of a list, by name."""
-    found: dict[str, tuple[str, dict[str, object]]] = {}
+def _named_objects(document: Mapping[str, object], key: str) -> Iterator[tuple[str, str, dict[str, object]]]:
+    """Give name, path and object of each element of a list."""
     for index, element in enumerate(_member(document, key, "", _LIST, default=list[object]())):
         where = f"{key}[{index}]"
         tensor = _object(element, where)
-        name = str(_required(tensor, "name", f"{where}.", _TEXT))
-        if name in found:
-            raise _misfit(f"{where}.name", "each name once", describe(name))
-        found[name] = (where, tensor)
-    return found
+        yield str(_required(tensor, "name", f"{where}.", _TEXT)), where, tensor
 
 
-def _outputs(document: Mapping[str, object], *, binary: bool) -> dict[str, bool]:
-    return {
-        name: _member(_parameters(output, f"{where}."), "binary_data", f"{where}.parameters.", _FLAG, default=binary)
-        for name, (where, output) in _named_objects(document, "outputs").items()
-    }
+def _outputs(document: Mapping[str, object], *, binary: bool) -> Iterator[InferOutput]:
+    for name, where, output in _named_objects(document, "outputs"):
+        parameters = _parameters(output, f"{where}.")
+        chosen = _member(parameters, "binary_data", f"{where}.parameters.", _FLAG, default=binary)
+        yield InferOutput(name, where, chosen)
 
 
-def _inputs(document: Mapping[str, object], raw: memoryview) -> dict[str, InferInput]:
+def _inputs(document: Mapping[str, object], raw: memoryview) -> Iterator[InferInput]:
     _required(document, "inputs", "", _LIST)
-    inputs: dict[str, InferInput] = {}
     offset = 0
-    for name, (where, tensor) in _named_objects(document, "inputs").items():
+    for name, where, tensor in _named_objects(document, "inputs"):
         size = _raw_size(tensor, where)
         if size is not None and size > len(raw) - offset:
             expected = f"at most the {len(raw) - offset} bytes that are left behind the JSON"
             raise _misfit(f"{where}.parameters.binary_data_size", expected, str(size))
-        inputs[name] = InferInput(
+        yield InferInput(
+            name=name,
             where=where,
             datatype=str(_required(tensor, "datatype", f"{where}.", _TEXT)),
             shape=_shape(tensor, where),
@@ -201,12 +220,12 @@ def _inputs(document: Mapping[str, object], raw: memoryview) -> dict[str, InferI
         offset += size or 0
     if offset != len(raw):
         raise _misfit("body", f"{offset} bytes behind the JSON, as binary_data_size says", str(len(raw)))
-    return inputs
 
 
 def _raw_size(tensor: Mapping[str, object], where: str) -> int | None:
     parameters = _parameters(tensor, f"{where}.")
-    size: int | None = _member(parameters, "binary_data_size", f"{where}.parameters.", _COUNT, default=None)
+    given: float | None = _member(parameters, "binary_data_size", f"{where}.parameters.", _COUNT, default=None)
+    size = None if given is None else int(given)
     if size is not None and tensor.get("data") is not None:
         raise _misfit(where, 'one of "data" and the parameter binary_data_size', "both")
     return size
@@ -218,18 +237,31 @@ def _shape(tensor: Mapping[str, object], where: str) -> tuple[int, ...]:
     for index, size in enumerate(sizes):  # type: ignore[var-annotated, arg-type]  # _LIST was tested
         if not fits(size):
             raise _misfit(f"{where}.shape[{index}]", expected, describe(size))
-    return tuple(sizes)  # type: ignore[arg-type]  # the same
+    return tuple(map(int, sizes))  # type: ignore[call-overload]  # the same
 
 
 def tensors(body: InferBody, signature: Signature) -> dict[str, Array]:
     """Hold a body against a signature: an array for every input.
 
     Raises:
-        BadInput: Missing or unknown inputs, another datatype or shape, or elements that do not fit.
+        BadInput: Missing or unknown inputs, one twice, another datatype or shape, or elements that do not fit.
     """
-    if body.inputs.keys() != signature.inputs.keys():
-        raise _misfit("inputs", f"the inputs {_names(signature.inputs)}", _names(body.inputs))
-    return {name: _tensor(body.inputs[name], spec) for name, spec in signature.inputs.items()}
+    inputs = _once(body.inputs)
+    if inputs.keys() != signature.inputs.keys():
+        raise _misfit("inputs", f"the inputs {_names(signature.inputs)}", _names(inputs))
+    return {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
+
+
+Named = TypeVar("Named", InferInput, InferOutput)
+
+
+def _once(several: Sequence[Named]) -> dict[str, Named]:
+    found: dict[str, Named] = {}
+    for one in several:
+        if one.name in found:
+            raise _misfit(f"{one.where}.name", "each name once", describe(one.name))
+        found[one.name] = one
+    return found
 
 
 def _names(named: Mapping[str, object]) -> str:
@@ -271,12 +303,13 @@ def wanted(body: InferBody, signature: Signature) -> tuple[str, ...]:
     """Return the names of the outputs that were asked for; empty for all.
 
     Raises:
-        BadInput: The signature has no such output.
+        BadInput: The signature has no such output, or one is named twice.
     """
-    for name in body.outputs:
+    names = _once(body.outputs)
+    for name in names:
         if name not in signature.outputs:
             raise _misfit("outputs", f"outputs among {_names(signature.outputs)}", describe(name))
-    return tuple(body.outputs)
+    return tuple(names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,7 +331,7 @@ def encode(body: InferBody, model: str, version: int, outputs: Mapping[str, Arra
     Raises:
         BackendFault: The model did not give an output of its signature, or one of a type the protocol cannot name.
     """
-    chosen = body.outputs or dict.fromkeys(outputs, body.binary)
+    chosen = {output.name: output.binary for output in body.outputs} or dict.fromkeys(outputs, body.binary)
     raw: list[bytes] = []
     tensors: list[dict[str, object]] = []
     finite = all(is_finite(array) for array in outputs.values())

@@ -3,12 +3,14 @@
 from importlib.metadata import version
 from pathlib import Path
 
+import jinja2
 from aiohttp import web
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.cards import Cards
 from tidegate_web.form.handlers import Form
 from tidegate_web.oip_v2.handlers import OipV2
+from tidegate_web.openapi.handlers import Docs
 from tidegate_web.rest_v1.handlers import RestV1
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import ExchangeContext, Observer, door, translate_errors
@@ -26,8 +28,10 @@ def make_app(
         client_max_size=int(settings.max_body_mb * MIB),
     )
     context = ExchangeContext(settings.client_id_header)
+    own_version = version("tidegate-web")
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
     app.add_routes(Form(predictor, cards, context).routes())
     app.add_routes(RestV1(predictor, context).routes())
-    app.add_routes(OipV2(predictor, context, version("tidegate-web"), lifecycle.reasons_not_ready).routes())
+    app.add_routes(OipV2(predictor, context, own_version, lifecycle.reasons_not_ready).routes())
+    app.add_routes(Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form")).routes())
     return app
