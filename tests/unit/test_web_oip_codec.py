@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from tidegate_web.codec import oip_binary
-from tidegate_web.codec.oip_v2 import DATATYPES, encode, parse_index, parse_infer, tensors, wanted
+from tidegate_web.codec.oip_request import parse_index, parse_infer
+from tidegate_web.codec.oip_v2 import DATATYPES, encode, tensors, wanted
 from tidegate_web.errors import BackendFault, BadInput
 from tidegate_web.prediction import Signature, TensorSpec
 

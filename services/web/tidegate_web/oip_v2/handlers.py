@@ -7,6 +7,7 @@ from aiohttp import web
 
 from tidegate_web.codec import oip_v2 as codec
 from tidegate_web.codec.json_text import dumps
+from tidegate_web.codec.oip_request import parse_index, parse_infer
 from tidegate_web.codec.rest_v1 import select_signature
 from tidegate_web.errors import NotFound, Unavailable
 from tidegate_web.oip_v2.compression import accepted_coding
@@ -110,13 +111,13 @@ class OipV2:
 
     async def index(self, request: web.Request) -> web.Response:
         """Answer `POST /v2/repository/index`."""
-        ready_only = codec.parse_index(await request.read())
+        ready_only = parse_index(await request.read())
         return _json(await repository_index(self._predictor, self._context.remaining_s(request), ready_only=ready_only))
 
     async def infer(self, request: web.Request) -> web.Response:
         """Answer `POST …/infer`."""
         model = self._predictor.route(model_ref(request), self._context.client(request))
-        body = codec.parse_infer(await request.read(), request.headers.get(JSON_SIZE_HEADER))
+        body = parse_infer(await request.read(), request.headers.get(JSON_SIZE_HEADER))
         metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
         signature = select_signature(metadata, body.signature_name)
         prediction = Prediction(

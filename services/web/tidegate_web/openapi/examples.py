@@ -44,13 +44,24 @@ class RequestExample:
                 "name": name,
                 "datatype": DATATYPES[array.dtype],
                 "shape": list(array.shape),
-                "data": from_array(array.ravel(), "", plain=True),
+                "data": _plain(array.ravel()),
             }
             for name, array in self.inputs.items()
         ]
 
     def _values(self) -> dict[str, object]:
-        return {name: from_array(array, "", plain=True) for name, array in self.inputs.items()}
+        return {name: _plain(array) for name, array in self.inputs.items()}
+
+
+def _plain(array: Array) -> object:
+    """Write an array as a person would: 1 rather than 1.0."""
+    return _whole(from_array(array, "", plain=True))
+
+
+def _whole(value: object) -> object:
+    if isinstance(value, list):
+        return [_whole(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def example_of(name: str, signature: Signature, card: ModelCard) -> RequestExample:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate_web.cards import ModelCard
-from tidegate_web.codec.oip_v2 import DATATYPES, LARGEST_COUNT
+from tidegate_web.codec.oip_request import LARGEST_COUNT
+from tidegate_web.codec.oip_v2 import DATATYPES
 from tidegate_web.errors import BackendFault, BadInput, BodyTooLarge, DeadlineExceeded, TidegateError, Unavailable
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.operations import PREDICTING, errors, json_body, ok, reading

@@ -11,7 +11,8 @@ _WORDS = {"string": "text", "number": "number", "integer": "whole number", "bool
 MOST_REPEATED = 4
 """Lists of a fixed size up to this are written item by item."""
 
-LONGEST_LINE = 72
+LONGEST_LINE = 48
+"""Two outlines stand side by side on the page."""
 
 
 def outline(schema: Schema, components: Mapping[str, Any]) -> str:
@@ -25,7 +26,7 @@ def outline(schema: Schema, components: Mapping[str, Any]) -> str:
         return outline(components[schema["$ref"].rpartition("/")[2]], components)
     if "const" in schema or "enum" in schema:
         words = schema.get("enum", [schema.get("const")])
-        return " | ".join(json.dumps(word, ensure_ascii=False) for word in words if word != "")
+        return " | ".join(json.dumps(word, ensure_ascii=False) for word in words if word or word is False)
     choices = schema.get("oneOf") or schema.get("anyOf")
     if choices:
         return _choice([outline(choice, components) for choice in choices if _tells_more(choice)])
@@ -52,7 +53,9 @@ def _tells_more(choice: Schema) -> bool:
 def _choice(outlines: list[str]) -> str:
     several = list(dict.fromkeys(outlines))
     joined = " | ".join(several)
-    return joined if "\n" not in joined and len(joined) <= LONGEST_LINE else "\nor\n".join(several)
+    if any("\n" in one for one in several):
+        return "\nor\n".join(several)
+    return joined if len(joined) <= LONGEST_LINE else "\n| ".join(several)
 
 
 def _list(schema: Schema, components: Mapping[str, Any]) -> str:

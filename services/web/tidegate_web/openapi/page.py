@@ -168,6 +168,7 @@ class DocsPage:
         """
         paragraphs = document["info"]["description"].strip().split("\n\n")
         shown = groups(document, origin)
-        errors = [(answer, (kind.__doc__ or "").partition("\n")[0]) for kind, answer in ANSWERS.items()]
+        table = sorted(ANSWERS.items(), key=lambda entry: entry[1].status)
+        errors = [(answer, (kind.__doc__ or "").partition("\n")[0]) for kind, answer in table]
         version = document["info"]["version"]
         return self._template.render(version=version, paragraphs=paragraphs, groups=shown, errors=errors, origin=origin)
