@@ -204,8 +204,3 @@ def test_an_output_that_the_model_left_out_is_its_fault():
 @pytest.mark.parametrize(("body", "ready"), [(b"", False), (b"{}", False), (b'{"ready": true}', True)])
 def test_an_index_may_be_of_what_is_ready(body, ready):
     assert parse_index(body) is ready
-
-
-def test_half_a_surrogate_pair_beside_a_literal_is_refused():
-    with pytest.raises(BadInput, match="surrogate"):
-        parse_infer(b'{"id": "\\ud800", "inputs": [], "parameters": {"a": NaN}}')

@@ -1,14 +1,12 @@
 """JSON with TF Serving's literal NaN and Infinity: orjson where it can, the standard library where it cannot."""
 
 import json
-import re
 
 import orjson
 
 from tidegate_web.errors import BadInput
 
 _LITERALS = (b"NaN", b"Infinity")
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def loads(body: bytes) -> object:
@@ -27,16 +25,13 @@ def loads(body: bytes) -> object:
 
 def _loads_with_literals(body: bytes) -> object:
     try:
-        value: object = json.loads(body)
-        if _SURROGATE.search(body):
-            json.dumps(value, ensure_ascii=False).encode()  # half a pair is no character: no answer could repeat it
-    except UnicodeError:
-        raise BadInput("The body is not JSON: it is not UTF-8, or holds half a surrogate pair") from None
+        return json.loads(body)
+    except UnicodeDecodeError:
+        raise BadInput("The body is not JSON: it is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise BadInput(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except (RecursionError, ValueError):
         raise BadInput("The body is not JSON that can be read: nested too deeply, or a number too long") from None
-    return value
 
 
 def dumps(value: object, *, finite: bool = True) -> bytes:

@@ -31,6 +31,11 @@ DATATYPES: dict[np.dtype[np.generic], str] = {
 """The protocol's names of the types that the gateway carries."""
 
 
+def datatype(spec: TensorSpec) -> str:
+    """Return the protocol's name of a tensor's type; TensorFlow's own where the gateway does not carry it."""
+    return DATATYPES.get(spec.dtype, spec.wire_dtype.removeprefix("DT_"))
+
+
 def tensors(body: InferBody, signature: Signature) -> dict[str, Array]:
     """Hold a body against a signature: an array for every input.
 
@@ -60,8 +65,9 @@ def _names(named: Mapping[str, object]) -> str:
 
 
 def _tensor(tensor: InferInput, spec: TensorSpec) -> Array:
-    if tensor.datatype != DATATYPES[spec.dtype]:
-        raise misfit(f"{tensor.where}.datatype", DATATYPES[spec.dtype], describe(tensor.datatype))
+    expected = DATATYPES.get(spec.dtype, f"none: the gateway does not carry {datatype(spec)}")
+    if tensor.datatype != expected:
+        raise misfit(f"{tensor.where}.datatype", expected, describe(tensor.datatype))
     if not spec.accepts(tensor.shape):
         raise misfit(f"{tensor.where}.shape", str(spec), _sizes(tensor.shape))
     if tensor.raw is not None:

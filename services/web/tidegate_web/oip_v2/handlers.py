@@ -154,7 +154,7 @@ def _tensors(specs: Mapping[str, TensorSpec]) -> list[dict[str, object]]:
     return [
         {
             "name": name,
-            "datatype": codec.DATATYPES[spec.dtype],
+            "datatype": codec.datatype(spec),
             # The protocol has no word for any rank
             "shape": [-1] if spec.shape is None else [-1 if size is None else size for size in spec.shape],
         }

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tidegate_web.cards import ModelCard
+from tidegate_web.codec.oip_v2 import DATATYPES
 from tidegate_web.openapi import oip_v2, rest_v1
 from tidegate_web.openapi.operations import ERROR, error_responses
 from tidegate_web.prediction import ModelMetadata
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 """Names that stand in a path as they are; others are only reached by the templated paths."""
+
+AWAY = "Its signatures are not known at the moment: see the paths of any model."
 
 DESCRIPTION = """\
 A TensorFlow model behind TF Serving's REST API (`/v1`) and the Open Inference Protocol (`/v2`).
@@ -48,12 +51,14 @@ def make_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any
     paths: dict[str, Any] = {}
     tags: list[dict[str, str]] = []
     for model in models:
-        if model.metadata is None or not _PATH_SEGMENT.fullmatch(model.name):
-            tags.append({"name": model.name, "description": "Away at the moment: see the paths of any model."})
+        metadata = _carried(model.metadata) if model.metadata is not None else None
+        if metadata is None or not metadata.signatures or not _PATH_SEGMENT.fullmatch(model.name):
+            tags.append({"name": model.name, "description": AWAY})
             continue
-        paths |= rest_v1.model_paths(model.name, model.metadata, model.card)
-        paths |= oip_v2.model_paths(model.name, model.metadata, model.card)
-        tags.append({"name": model.name, "description": _description(model)})
+        paths |= rest_v1.model_paths(model.name, metadata, model.card)
+        paths |= oip_v2.model_paths(model.name, metadata, model.card)
+        words = (model.card.title, model.card.description, f"Version {metadata.version} is loaded")
+        tags.append({"name": model.name, "description": " ".join(f"{word.rstrip('.')}." for word in words if word)})
     paths |= rest_v1.generic_paths() | oip_v2.generic_paths() | oip_v2.server_paths()
     return {
         "openapi": "3.1.0",
@@ -81,7 +86,11 @@ def make_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any
     }
 
 
-def _description(model: OfferedModel) -> str:
-    assert model.metadata is not None  # noqa: S101 the caller has seen to it
-    words = [model.card.title, model.card.description, f"Version {model.metadata.version} is loaded."]
-    return " ".join(f"{word.rstrip('.')}." for word in words if word)
+def _carried(metadata: ModelMetadata) -> ModelMetadata:
+    """Leave out the signatures whose inputs are of types that no request can carry."""
+    signatures = {
+        name: signature
+        for name, signature in metadata.signatures.items()
+        if all(spec.dtype in DATATYPES for spec in signature.inputs.values())
+    }
+    return replace(metadata, signatures=signatures)

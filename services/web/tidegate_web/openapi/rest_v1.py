@@ -170,7 +170,7 @@ def predict_request(metadata: ModelMetadata) -> Schema:
 def _forms(name: str, signature: Signature) -> list[Schema]:
     choice, required = signature_choice(name)
     forms: list[Schema] = []
-    if takes_rows(signature.inputs):
+    if _by_rows(signature):
         rows = rows_of(signature.inputs, bounded=True)
         forms.append(
             record({"instances": _any(rows), "inputs": False, "signature_name": choice}, ["instances", *required])
@@ -178,6 +178,10 @@ def _forms(name: str, signature: Signature) -> list[Schema]:
     columns = columns_of(signature.inputs, bounded=True)
     forms.append(record({"inputs": _any(columns), "instances": False, "signature_name": choice}, ["inputs", *required]))
     return forms
+
+
+def _by_rows(signature: Signature) -> bool:
+    return takes_rows(signature.inputs) and takes_rows(signature.outputs)
 
 
 def _any(schemas: list[Schema]) -> Schema:
@@ -199,7 +203,7 @@ def _examples(metadata: ModelMetadata, card: ModelCard) -> dict[str, Any]:
     for name, signature in metadata.signatures.items():
         example = example_of(name, signature, card)
         chosen = {} if name == DEFAULT_SIGNATURE else {"signature_name": name}
-        if takes_rows(signature.inputs):
+        if _by_rows(signature):
             examples[f"{name}.rows"] = {
                 "summary": f"By rows: {example.label}",
                 "value": {**chosen, "instances": example.rows()},

@@ -56,6 +56,8 @@ def element(spec: TensorSpec, *, bounded: bool) -> Schema:
         bounded: Whether to say which numbers fit, as for what comes in.
     """
     match spec.dtype.kind:
+        case "V":
+            return {}  # it is not carried
         case "O":
             return BYTES
         case "b":
