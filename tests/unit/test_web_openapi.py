@@ -197,7 +197,7 @@ async def test_the_page_shows_every_path_and_trusts_nobody(start_gateway):
 async def test_schemathesis_finds_nothing(start_gateway, tmp_path):
     gateway = await start_gateway()
     url = str(gateway.client.make_url("/openapi.json"))
-    command = [SCHEMATHESIS, "run", url, "--max-examples=5", "--seed=1", "--no-color"]
+    command = [str(SCHEMATHESIS), "run", url, "--max-examples=5", "--seed=1", "--no-color"]
     run = await asyncio.create_subprocess_exec(*command, cwd=tmp_path, stdout=PIPE, stderr=STDOUT)
     said, _ = await asyncio.wait_for(run.communicate(), 120)
     assert run.returncode == 0, said.decode()[-5000:]
