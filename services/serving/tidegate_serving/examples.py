@@ -133,12 +133,13 @@ def _classes(outputs: Mapping[str, Array]) -> ClassificationResult:
         raise InvalidArgument(
             f"Tensors class and score should match in dim_size(1). Got {labels.shape[1]} vs. {scores.shape[1]}"
         )
-    return ClassificationResult(
-        classifications=[
-            Classifications(classes=[Class(label=_text(label), score=score) for label, score in zip(*row, strict=True)])
-            for row in zip(labels.tolist(), scores.tolist(), strict=True)
-        ]
-    )
+    result = ClassificationResult()
+    for row in range(len(labels)):
+        pairs = zip(labels[row], scores[row], strict=True)
+        result.classifications.append(
+            Classifications(classes=[Class(label=_text(label), score=float(score)) for label, score in pairs])
+        )
+    return result
 
 
 def _text(label: bytes) -> str:
