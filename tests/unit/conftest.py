@@ -13,6 +13,7 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import NotFound, TidegateError
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Array,
     Classified,
     ExampleQuery,
@@ -27,6 +28,7 @@ from tidegate_web.prediction import (
 )
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
@@ -60,6 +62,12 @@ class FakePredictor:
     def route(self, model: ModelRef, client: str) -> ModelRef:
         assert client
         return model
+
+    def known_metadata(self, _: ModelRef) -> ModelMetadata | None:
+        return None
+
+    def submit(self, _: Prediction, __: float, ___: Answered) -> Callable[[], None] | None:
+        return None
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
         self._ask(query, timeout_s)
@@ -130,7 +138,7 @@ def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> 
         metrics, lifecycle = Metrics(), Lifecycle()
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
-        observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
+        observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
         server = TestServer(make_app(chosen, admitted, observer))
         await server.start_server(auto_decompress=False)
         client = await aiohttp_client(server)

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from tidegate_web.codec import json_text
 from tidegate_web.codec.values import describe, from_array, is_finite, to_array
 from tidegate_web.errors import BadInput, Problem
@@ -17,7 +19,7 @@ class Layout(Enum):
     COLUMNS = "inputs"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PredictBody:
     """A parsed body, not yet held against a signature."""
 
@@ -33,14 +35,14 @@ def parse_predict(body: bytes) -> PredictBody:
         BadInput: Not JSON, not an object, neither or both of `instances` and `inputs`, or one of them twice.
     """
     document = members(body, '"instances" or "inputs"')
-    layouts = [layout for layout in Layout if layout.value in document]
-    if len(layouts) != 1:
-        came = "both" if layouts else f"the keys {sorted(document)[:5]}"
+    by_rows = "instances" in document
+    if by_rows == ("inputs" in document):
+        came = "both" if by_rows else f"the keys {sorted(document)[:5]}"
         raise BadInput(problems=(Problem("body", 'one of "instances" (rows) and "inputs" (columns)', came),))
-    (layout,) = layouts
-    values = document[layout.value]
-    named_like_it = isinstance(values, dict) and layout.value in values  # and_gate's own input is "inputs"
-    json_text.refuse_repeated(body, document, {layout.value: 2 if named_like_it else 1, "signature_name": 1})
+    layout, key = (Layout.ROWS, "instances") if by_rows else (Layout.COLUMNS, "inputs")
+    values = document[key]
+    named_like_it = isinstance(values, dict) and key in values  # and_gate's own input is "inputs"
+    json_text.refuse_repeated(body, document, {key: 2 if named_like_it else 1, "signature_name": 1})
     return PredictBody(layout, signature_name(document), values)
 
 
@@ -98,8 +100,10 @@ def tensors(body: PredictBody, signature: Signature) -> dict[str, Array]:
             raise BadInput(
                 f'The model\'s input "{name}" is of type {spec.wire_dtype}, which a JSON request cannot carry'
             )
-    columns = _columns_of_rows(body.tensors, signature) if body.layout is Layout.ROWS else _columns(body, signature)
-    where = "instances" if body.layout is Layout.ROWS else "inputs"
+    if body.layout is Layout.ROWS:
+        where, columns = "instances", _columns_of_rows(body.tensors, signature)
+    else:
+        where, columns = "inputs", _columns(body, signature)
     named = len(signature.inputs) > 1
     return {
         name: to_array(column, signature.inputs[name], f"{where}.{name}" if named else where)
@@ -149,6 +153,13 @@ def encode_outputs(outputs: Mapping[str, Array], layout: Layout) -> bytes:
     """
     if layout is Layout.ROWS:
         _check_rows(outputs)
+    if len(outputs) == 1:
+        (array,) = outputs.values()
+        if array.dtype.kind in "fiu" and array.ndim:
+            key = "outputs" if layout is Layout.COLUMNS else "predictions"
+            text = json_text.dumps({key: np.ascontiguousarray(array)})
+            if b"null" not in text:  # as orjson writes NaN and infinities
+                return text
     finite = all(is_finite(array) for array in outputs.values())
     values = {name: from_array(array, name, plain=not finite) for name, array in outputs.items()}
     if layout is Layout.COLUMNS:
