@@ -33,13 +33,12 @@ async def test_the_form_asks_for_what_the_signature_takes(start_gateway, path):
 
 @ANY_PATH
 @pytest.mark.parametrize("names", [("inputs.0", "inputs.1"), ("input1", "input2")])
-async def test_the_result_stands_above_the_form_which_keeps_what_was_typed(start_gateway, path, names):
+async def test_the_result_stands_beside_the_form_which_keeps_what_was_typed(start_gateway, path, names):
     gateway = await start_gateway()
     response = await gateway.client.post(path, data=dict(zip(names, ("3", " 0.5 "), strict=True)))
     assert response.status == 200
     page = await response.text()
     assert '<output id="result" data-class="1" data-model="and_gate" data-version="7">' in page
-    assert page.index('id="result"') < page.index("<form")
     assert 'value="3"' in page
     np.testing.assert_array_equal(gateway.predictor.seen[0].inputs["inputs"], [[3, 0.5]])
 
@@ -168,7 +167,4 @@ async def test_what_does_not_fit_is_told_beside_its_control(
 async def test_pages_allow_nothing_but_their_own_style(start_gateway):
     gateway = await start_gateway()
     response = await gateway.client.get("/")
-    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self';")
-    assert "<script" not in await response.text()
-    style = await gateway.client.get("/assets/tidegate.css")
-    assert style.content_type == "text/css"
+    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self';")
