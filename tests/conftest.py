@@ -156,9 +156,9 @@ MANY_MODELS: dict[str, dict[str, Signature]] = {
 
 @dataclass
 class ManyModels:
-    """A Predictor of three models without a network: a gate, a reader of digits that counts ink, and one of many inputs.
+    """A Predictor of three models without a network: a gate, a reader of digits, and one of many inputs.
 
-    The reader says the digit whose tenth of the rows' ink is the largest row's number, which tests can foretell.
+    The reader says the number of the row with the most ink, which tests can foretell.
     """
 
     seen: list[Prediction] = field(default_factory=list)

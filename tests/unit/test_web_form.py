@@ -167,4 +167,6 @@ async def test_what_does_not_fit_is_told_beside_its_control(
 async def test_pages_allow_nothing_but_their_own_style(start_gateway):
     gateway = await start_gateway()
     response = await gateway.client.get("/")
-    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert response.headers["Content-Security-Policy"].startswith(
+        "default-src 'none'; script-src 'self'; style-src 'self';"
+    )

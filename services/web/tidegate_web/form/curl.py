@@ -37,7 +37,7 @@ def command(prediction: Prediction, asked: ModelRef, origin: str) -> Command:
         origin: `scheme://host` under which the client reached the form.
     """
     body = _body(prediction)
-    start = f"curl -sS {shlex.quote(origin + path(asked))} -H 'Content-Type: application/json'"
+    start = f"curl -sS {shlex.quote(origin + path(asked))} \\\n  -H 'Content-Type: application/json'"
     if len(body) > MOST_BYTES:
         return Command(f"{start} \\\n  -d @row.json", len(body))
     return Command(f"{start} \\\n  -d {shlex.quote(body.decode())}")

@@ -35,6 +35,7 @@ class ShownExample:
     Attributes:
         number: Counted from 1 over the card's examples; names it in links.
         text: What it is called.
+        named: Whether the card calls it so.
         expected: The answer that it should have, as a person would say it; empty where it is not told.
         picture: What it looks like, as a `data:` address.
         tensors: The row.
@@ -43,6 +44,7 @@ class ShownExample:
 
     number: int
     text: str
+    named: bool
     expected: str
     picture: str
     tensors: Mapping[str, Array]
@@ -118,6 +120,7 @@ def _shown(number: int, example: CardExample, card: ModelCard, signature: Signat
     return ShownExample(
         number=number,
         text=example.label or ("" if picture else _summary(list(tensors.values()))) or f"Example {number}",
+        named=bool(example.label),
         expected=_expected(example.expected, card.class_names),
         picture=picture,
         tensors=tensors,

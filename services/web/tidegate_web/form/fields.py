@@ -115,7 +115,7 @@ def _group(name: str, spec: TensorSpec, card: ModelCard) -> Group:
     grid = grid_of(spec, card)
     if grid is not None:
         colours = {1: "grey", 3: "colour", 4: "colour and transparency"}[grid.channels or 1]
-        hint = f"a picture; it is scaled to {grid.width} by {grid.height} pixels, {colours}"
+        hint = f"a file is scaled to {grid.width} by {grid.height} pixels, {colours}"
         return Group(name, spec, (Field(_free(name), name, hint, "pixels"),), grid)
     return Group(name, spec, _fields(name, spec, card))
 

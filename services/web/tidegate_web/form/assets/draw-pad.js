@@ -157,8 +157,8 @@ class DrawPad extends HTMLElement {
 
   rule(pen) {
     pen.fillStyle = "rgb(127 127 127 / 25%)";
-    for (let row = 1; row < this.rows; row++) pen.fillRect(0, row * this.cell, this.canvas.width, 1);
-    for (let column = 1; column < this.columns; column++) pen.fillRect(column * this.cell, 0, 1, this.canvas.height);
+    for (let row = 1; row < this.rows; row++) pen.fillRect(0, row * this.cell - 1, this.canvas.width, 2);
+    for (let column = 1; column < this.columns; column++) pen.fillRect(column * this.cell - 1, 0, 2, this.canvas.height);
   }
 }
 
