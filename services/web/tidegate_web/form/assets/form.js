@@ -3,7 +3,9 @@
 
 const parser = new DOMParser();
 const part = (id, root = document) => root.getElementById(id);
+const page = () => location.pathname + location.search;
 let latest = 0;
+let shown = page();
 
 document.documentElement.classList.add("scripted");
 
@@ -49,7 +51,9 @@ document.addEventListener("click", (event) => {
   if (button) copy(button);
 });
 
-addEventListener("popstate", () => visit(location.href, false));
+addEventListener("popstate", () => {
+  if (page() !== shown) visit(location.href, false); // else it is a link to a place in this page
+});
 
 /** The address of what is chosen. Another model has other versions, labels and signatures. */
 function chosen(pickers) {
@@ -64,18 +68,19 @@ function chosen(pickers) {
 /** Show another page of the form in this one's place. */
 async function visit(address, push = true) {
   const turn = ++latest;
-  let page;
+  let next;
   try {
-    page = await load(address);
+    next = await load(address);
   } catch {
     location.assign(address); // the browser says best what is wrong
     return;
   }
   if (turn !== latest) return;
   const focused = document.activeElement?.id;
-  part("main").replaceChildren(...part("main", page).childNodes);
-  document.title = page.title;
+  part("main").replaceChildren(...part("main", next).childNodes);
+  document.title = next.title;
   if (push) history.pushState(null, "", address);
+  shown = page();
   if (focused) part(focused)?.focus({ preventScroll: true });
 }
 
@@ -90,8 +95,8 @@ async function predict(form) {
   const data = new FormData(form);
   const body = form.enctype === "multipart/form-data" ? data : new URLSearchParams(data);
   try {
-    const page = await load(form.action.split("#")[0], { method: "POST", body });
-    if (turn === latest) show(page);
+    const next = await load(form.action.split("#")[0], { method: "POST", body });
+    if (turn === latest) show(next);
   } catch {
     if (turn === latest) say("The gateway cannot be reached. What you typed is still here: try again.");
   }
@@ -107,28 +112,28 @@ async function load(address, options = {}) {
 }
 
 /** Put a page's answer into this one; an error page leaves the form as it is. */
-function show(page) {
-  const failure = part("failure", page);
+function show(next) {
+  const failure = part("failure", next);
   if (failure) {
     failure.querySelector(".again")?.remove();
-    failure.querySelector("h1")?.replaceWith(Object.assign(page.createElement("p"), { textContent: page.title }));
+    failure.querySelector("h1")?.replaceWith(Object.assign(next.createElement("p"), { textContent: next.title }));
     part("said").replaceChildren(...failure.childNodes);
     part("told").replaceChildren();
   } else {
     const focused = document.activeElement?.id;
     const files = [...document.querySelectorAll("#ask input[type=file]")].filter((file) => file.files.length);
-    part("ask").replaceChildren(...part("ask", page).childNodes);
+    part("ask").replaceChildren(...part("ask", next).childNodes);
     for (const file of files) {
       part(file.id)?.replaceWith(file); // a page cannot choose files
       preview(file);
     }
-    part("said").replaceChildren(...part("said", page).childNodes);
-    part("told").replaceChildren(...part("told", page).childNodes);
+    part("said").replaceChildren(...part("said", next).childNodes);
+    part("told").replaceChildren(...part("told", next).childNodes);
     const wrong = document.querySelector("#ask [aria-invalid=true]");
     (wrong ?? part(focused))?.focus({ preventScroll: !wrong });
     if (wrong) return;
   }
-  document.title = page.title;
+  document.title = next.title;
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (part("answer").getBoundingClientRect().top > innerHeight * 0.7) {
     part("answer").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
