@@ -221,24 +221,24 @@ def test_the_pickers_work_without_scripts(open_page):
 @SCRIPTS
 def test_a_picture_is_uploaded_and_shown_as_the_model_gets_it(open_page, scripts):
     page = open_page("/?model=digits", scripts=scripts)
-    page.set_input_files("[id='images.file']", ink_in_row(6))
+    page.set_input_files("[id='images.all.file']", ink_in_row(6))
     if scripts:
         expect(page.locator("img.chosen")).to_have_attribute("alt", "Preview of digit.png")
     page.click("#predict")
     expect(page.locator("#result")).to_have_attribute("data-class", "6")
-    assert page.locator("#images").input_value().count("16.0") == 8
+    assert page.locator("[id='images.all']").input_value().count("16.0") == 8
     expect(page.locator("draw-pad canvas" if scripts else ".seen img")).to_be_visible()
     if scripts:  # the file is still chosen, until something is drawn
-        assert page.evaluate("document.getElementById('images.file').files.length") == 1
+        assert page.evaluate("document.getElementById('images.all.file').files.length") == 1
         page.click("draw-pad >> text=Clear")
-        assert page.evaluate("document.getElementById('images.file').files.length") == 0
+        assert page.evaluate("document.getElementById('images.all.file').files.length") == 0
 
 
 def test_a_file_that_is_no_picture_is_told_beside_it(open_page):
     page = open_page("/?model=digits")
-    page.set_input_files("[id='images.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
+    page.set_input_files("[id='images.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
     page.click("#predict")
-    expect(page.locator("#error-images")).to_contain_text("a file that cannot be read as one")
+    expect(page.locator("[id='error-images.all']")).to_contain_text("a file that cannot be read as one")
 
 
 def test_a_digit_is_drawn_with_the_mouse(open_page, predictor):

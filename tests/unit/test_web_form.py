@@ -112,11 +112,11 @@ async def test_while_the_model_server_is_away_the_page_offers_to_send_the_same_a
         (np.float32, (None, 3), ["x.0", "x.1", "x.2"]),
         (np.float32, (None,), ["x.0"]),
         (object, (None, 1), ["x.0"]),
-        (np.float32, (None, 28, 28), ["x"]),
-        (np.float32, (None, None), ["x"]),
-        (np.float32, None, ["x"]),
-        (np.float32, (4,), ["x"]),
-        (np.float32, (), ["x"]),
+        (np.float32, (None, 28, 28), ["x.all"]),
+        (np.float32, (None, None), ["x.all"]),
+        (np.float32, None, ["x.all"]),
+        (np.float32, (4,), ["x.all"]),
+        (np.float32, (), ["x.all"]),
     ],
 )
 async def test_each_kind_of_input_has_its_control(start_gateway, fake_predictor, dtype, shape, expected):
@@ -130,8 +130,8 @@ async def test_each_kind_of_input_has_its_control(start_gateway, fake_predictor,
         (np.int64, (None, 2), {"x.0": "1", "x.1": "-2"}, [[1, -2]]),
         (np.bool_, (None,), {"x.0": "True"}, [True]),
         (object, (None, 1), {"x.0": "grüezi"}, [["grüezi".encode()]]),
-        (np.float32, (None, None), {"x": "[[1, 2, 3], [4, 5, 6]]"}, [[1, 2, 3], [4, 5, 6]]),
-        (np.float32, (), {"x": "2.5"}, 2.5),
+        (np.float32, (None, None), {"x.all": "[[1, 2, 3], [4, 5, 6]]"}, [[1, 2, 3], [4, 5, 6]]),
+        (np.float32, (), {"x.all": "2.5"}, 2.5),
     ],
 )
 async def test_what_is_typed_becomes_the_tensor(start_gateway, fake_predictor, dtype, shape, typed, tensor):
@@ -150,9 +150,9 @@ async def test_what_is_typed_becomes_the_tensor(start_gateway, fake_predictor, d
         (np.int8, (None,), {"x.0": "300"}, "a whole number from -128 to 127, came the number 300"),
         (np.int32, (None,), {"x.0": "1.5"}, "a whole number, came the text"),
         (np.bool_, (None,), {"x.0": "maybe"}, "true or false"),
-        (np.float32, (None, None), {"x": "[[1, 2"}, "JSON: float32 [any, any]"),
-        (np.float32, (None, None), {"x": "[[1], [2, 3]]"}, "a list of 1, like its neighbours"),
-        (np.float32, (3,), {"x": "[1]"}, "float32 [3], came the shape [1]"),
+        (np.float32, (None, None), {"x.all": "[[1, 2"}, "JSON: float32 [any, any]"),
+        (np.float32, (None, None), {"x.all": "[[1], [2, 3]]"}, "a list of 1, like its neighbours"),
+        (np.float32, (3,), {"x.all": "[1]"}, "float32 [3], came the shape [1]"),
     ],
 )
 async def test_what_does_not_fit_is_told_beside_its_control(

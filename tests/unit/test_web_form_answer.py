@@ -10,7 +10,7 @@ import pytest
 
 from tidegate_web.cards import CardError, ModelCard, parse_card
 from tidegate_web.form.curl import command, origin
-from tidegate_web.form.examples import judge, shown_examples
+from tidegate_web.form.examples import ExampleShelf, judge, shown_examples
 from tidegate_web.form.result import Bar, show
 from tidegate_web.prediction import ModelRef, Outcome, Prediction, Signature, TensorSpec
 
@@ -76,16 +76,16 @@ def test_an_endless_answer_is_cut():
 async def test_an_example_fills_the_form_and_its_answer_is_judged(gateway):
     filled = await (await gateway.client.get("/home?model=digits&example=4")).text()
     assert '<input type="hidden" name="example" value="4">' in filled
-    typed = re.search(r'<textarea id="images"[^>]*>\n([^<]*)</textarea>', filled)
+    typed = re.search(r'<textarea id="images.all"[^>]*>\n([^<]*)</textarea>', filled)
     assert typed
-    posted = {"model": "digits", "example": "4", "images": html.unescape(typed[1])}
+    posted = {"model": "digits", "example": "4", "images.all": html.unescape(typed[1])}
     assert 'class="judged right">As expected: 3' in await page_of(gateway, posted)
-    changed = await page_of(gateway, posted | {"images": typed[1].replace("16.0", "15.0", 1)})
+    changed = await page_of(gateway, posted | {"images.all": typed[1].replace("16.0", "15.0", 1)})
     assert "judged" not in changed
     ninth = await (await gateway.client.get("/home?model=digits&example=9")).text()
-    typed = re.search(r'<textarea id="images"[^>]*>\n([^<]*)</textarea>', ninth)
+    typed = re.search(r'<textarea id="images.all"[^>]*>\n([^<]*)</textarea>', ninth)
     assert typed
-    wrong = await page_of(gateway, {"model": "digits", "example": "9", "images": typed[1]})
+    wrong = await page_of(gateway, {"model": "digits", "example": "9", "images.all": typed[1]})
     assert 'class="judged wrong">Not as expected: 8' in wrong
 
 
@@ -115,6 +115,14 @@ def test_examples_that_do_not_fit_the_signature_are_left_out():
     )
     shown = shown_examples(examples, "serving_default", REGRESSION)
     assert [(example.number, example.text) for example in shown] == [(1, "1, 2")]
+
+
+def test_examples_are_prepared_again_when_the_card_changes():
+    shelf = ExampleShelf()
+    one, other = card({"inputs": {"x": [1, 2]}}), card({"inputs": {"x": [3, 4]}})
+    first = shelf.examples("m", one, "serving_default", REGRESSION)
+    assert shelf.examples("m", one, "serving_default", REGRESSION) is first
+    assert [shown.text for shown in shelf.examples("m", other, "serving_default", REGRESSION)] == ["3, 4"]
 
 
 @pytest.mark.parametrize(
@@ -153,9 +161,9 @@ def test_a_card_that_says_pictures_wrongly_is_refused(member, value):
         {"inputs.0": "5", "inputs.1": "6"},
         {"model": "and_gate", "version": "1", "inputs.0": "nan", "inputs.1": "0.1"},
         {"model": "and_gate", "label": "canary", "inputs.0": "5", "inputs.1": "-inf"},
-        {"model": "digits", "images": str([[0.0] * 8] * 8)},
-        {"model": "digits", "signature": "png", "png": "J2FiYycgJCgpYA=="},
-        {"model": "digits", "signature": "png", "png": "/wD/"},
+        {"model": "digits", "images.all": str([[0.0] * 8] * 8)},
+        {"model": "digits", "signature": "png", "png.all": "J2FiYycgJCgpYA=="},
+        {"model": "digits", "signature": "png", "png.all": "/wD/"},
     ],
 )
 async def test_the_command_asks_exactly_the_same(gateway, posted):

@@ -50,7 +50,7 @@ async def test_a_link_shares_the_choice_and_the_form_carries_it(gateway):
 @pytest.mark.parametrize("of_query", [False, True])
 async def test_the_prediction_goes_to_what_was_chosen(gateway, of_query):
     choice = {"model": "digits", "version": "1", "signature": "png"}
-    typed = {"png": "YWJj"}
+    typed = {"png.all": "YWJj"}
     response = await (
         gateway.client.post("/home", params=choice, data=typed)
         if of_query
@@ -111,7 +111,7 @@ async def test_a_name_that_is_no_utf8_is_no_500(gateway):
 async def test_no_input_takes_the_place_of_a_parameter(gateway):
     """The model `mixed` has inputs named `model` and `label`."""
     page = await page_of(gateway, {"model": "mixed"})
-    assert '<textarea id="model." name="model."' in page
+    assert '<textarea id="model.all" name="model.all"' in page
     assert 'id="label.0" name="label.0"' in page
 
 

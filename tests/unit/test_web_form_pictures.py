@@ -165,7 +165,7 @@ async def gateway(start_gateway, many_models, cards_dir):
 async def test_an_upload_is_predicted_and_its_numbers_are_shown(gateway):
     drawn = np.full((80, 80), 255, np.uint8)
     drawn[30:40] = 0  # ink in row 3
-    status, page = await upload(gateway, "images.file", encoded(drawn), model="digits", images="[[1]]")
+    status, page = await upload(gateway, "images.all.file", encoded(drawn), model="digits", **{"images.all": "[[1]]"})
     assert status == 200
     assert 'data-class="3"' in page
     expected = np.zeros((1, 8, 8), np.float32)
@@ -177,7 +177,7 @@ async def test_an_upload_is_predicted_and_its_numbers_are_shown(gateway):
 
 async def test_a_file_for_a_model_that_decodes_by_itself_is_sent_as_it_is(gateway):
     data = encoded(HALF)
-    status, page = await upload(gateway, "png.file", data, model="digits", signature="png")
+    status, page = await upload(gateway, "png.all.file", data, model="digits", signature="png")
     assert status == 200
     assert gateway.predictor.seen[0].inputs["png"].tolist() == [data]
     assert "&#34;signature_name&#34;:&#34;png&#34;" in page
@@ -187,17 +187,17 @@ async def test_a_file_for_a_model_that_decodes_by_itself_is_sent_as_it_is(gatewa
     ("field", "data", "says"),
     [
         (
-            "images.file",
+            "images.all.file",
             b"no picture",
             "Expected a picture (PNG, JPEG, WEBP, GIF, BMP), came a file that cannot be read",
         ),
-        ("images.file", b"", "Expected a file of at most 10 MiB, came an empty one"),
+        ("images.all.file", b"", "Expected a file of at most 10 MiB, came an empty one"),
     ],
 )
 async def test_a_bad_upload_is_told_beside_its_control(gateway, field, data, says):
     status, page = await upload(gateway, field, data, model="digits")
     assert status == 400
-    assert re.search(rf'id="error-images">{re.escape(says)}', page)
+    assert re.search(rf'id="error-images.all">{re.escape(says)}', page)
     assert gateway.predictor.seen == []
 
 
@@ -205,10 +205,10 @@ async def test_a_bad_upload_is_told_beside_its_control(gateway, field, data, say
     ("typed", "says"),
     [
         ({}, "Expected a picture, or its numbers, came nothing"),
-        ({"images": "[[1, 2]]"}, "Expected float32 [any, 8, 8], came the shape [1, 1, 2]"),
-        ({"images": "[1"}, "came not JSON: "),
-        ({"images": '[NaN, "\\ud800"]'}, "Expected a number"),
-        ({"signature": "png", "png": "%%"}, "Expected a file, or base64, came the text"),
+        ({"images.all": "[[1, 2]]"}, "Expected float32 [any, 8, 8], came the shape [1, 1, 2]"),
+        ({"images.all": "[1"}, "came not JSON: "),
+        ({"images.all": '[NaN, "\\ud800"]'}, "Expected a number"),
+        ({"signature": "png", "png.all": "%%"}, "Expected a file, or base64, came the text"),
     ],
 )
 async def test_what_is_typed_in_a_files_place_is_checked_too(gateway, typed, says):
@@ -220,7 +220,7 @@ async def test_what_is_typed_in_a_files_place_is_checked_too(gateway, typed, say
 async def test_one_row_may_stand_without_the_list_around_it(gateway):
     row = [[0.0] * 8 for _ in range(8)]
     for typed in (row, [row]):
-        response = await gateway.client.post("/home", data={"model": "digits", "images": str(typed)})
+        response = await gateway.client.post("/home", data={"model": "digits", "images.all": str(typed)})
         assert response.status == 200
     assert [seen.inputs["images"].shape for seen in gateway.predictor.seen] == [(1, 8, 8)] * 2
 
@@ -228,9 +228,9 @@ async def test_one_row_may_stand_without_the_list_around_it(gateway):
 async def test_a_form_of_many_inputs_sends_one_row_of_each(gateway):
     photo = np.zeros((64, 96, 3), np.uint8)
     status, page = await upload(
-        gateway, "photo.file", encoded(photo), **{
+        gateway, "photo.all.file", encoded(photo), **{
             "model": "mixed", "label.0": "a\r\nb", "urgent.0": "true", "count.0": "1", "count.1": "-2",
-            "model.": str([0.5] * 40),
+            "model.all": str([0.5] * 40),
         },
     )  # fmt: skip
     assert status == 200

@@ -112,7 +112,7 @@ async def test_hostile_forms_are_told_what_is_wrong_with_them(start_gateway, bod
 async def test_a_file_that_is_too_large_is_told_beside_its_control(start_gateway, many_models, cards_dir):
     gateway = await start_gateway(many_models(), cards_dir=str(cards_dir))
     form = aiohttp.FormData({"model": "digits"})
-    form.add_field("images.file", io.BytesIO(b"\0" * (MAX_FILE_BYTES + 1)), filename="large.png")
+    form.add_field("images.all.file", io.BytesIO(b"\0" * (MAX_FILE_BYTES + 1)), filename="large.png")
     response = await gateway.client.post("/home", data=form)
     assert response.status == 400
-    assert 'id="error-images">Expected a file of at most 10 MiB, came a larger one.' in await response.text()
+    assert 'id="error-images.all">Expected a file of at most 10 MiB, came a larger one.' in await response.text()

@@ -12,7 +12,7 @@ from tidegate_web.errors import BadInput, NotFound, Problem, TidegateError
 from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelMetadata, ModelRef, Predictor, Signature
 
 NAMES = ("model", "version", "label", "signature")
-"""The parameters, of links and of the form; no input's field may be called so."""
+"""The parameters, of links and of the form."""
 
 BEFORE = "was"
 """Parameter of the pickers: the model that the other choices were made for."""

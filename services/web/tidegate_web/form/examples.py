@@ -18,6 +18,9 @@ MOST_EXAMPLES = 12
 MOST_NUMBERS = 6
 """Longer rows are not written out."""
 
+MOST_SHELVED = 64
+"""Of how many signatures the prepared examples are kept."""
+
 LONGEST_EXPECTED = 40
 """Characters of an expected answer that are shown."""
 
@@ -69,6 +72,26 @@ def shown_examples(card: ModelCard, name: str, signature: Signature) -> tuple[Sh
             except BadInput:
                 continue
     return tuple(shown)
+
+
+class ExampleShelf:
+    """Examples as they were prepared before, as long as card and signature stay the same."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], tuple[ModelCard, Signature, tuple[ShownExample, ...]]] = {}
+
+    def examples(self, model: str, card: ModelCard, name: str, signature: Signature) -> tuple[ShownExample, ...]:
+        """Return a model's examples for one of its signatures."""
+        if not card.examples:
+            return ()
+        known = self._known.get((model, name))
+        if known is not None and known[0] is card and known[1] == signature:
+            return known[2]
+        shown = shown_examples(card, name, signature)
+        if len(self._known) >= MOST_SHELVED:
+            del self._known[next(iter(self._known))]
+        self._known[model, name] = (card, signature, shown)
+        return shown
 
 
 def judge(

@@ -8,7 +8,6 @@ from urllib.parse import quote
 
 from tidegate_web.cards import ModelCard
 from tidegate_web.errors import BadInput
-from tidegate_web.form import choice
 from tidegate_web.form.images import Grid, grid_of
 from tidegate_web.prediction import Signature, TensorSpec
 
@@ -27,7 +26,7 @@ class Field:
     """One control of the form.
 
     Attributes:
-        name: Its name in the form, `INPUT.INDEX` or `INPUT`; a file goes with it as `INPUT.file`.
+        name: Its name in the form, `INPUT.INDEX` or `INPUT.all`; a file goes with it as `INPUT.all.file`.
         label: What a person reads.
         hint: What to type.
         kind: `number`, `switch`, `text`, `json`, `pixels` (a picture, or its numbers as JSON) or `file` (a file, or its
@@ -116,17 +115,17 @@ def _group(name: str, spec: TensorSpec, card: ModelCard) -> Group:
     if grid is not None:
         colours = {1: "grey", 3: "colour", 4: "colour and transparency"}[grid.channels or 1]
         hint = f"a file is scaled to {grid.width} by {grid.height} pixels, {colours}"
-        return Group(name, spec, (Field(_free(name), name, hint, "pixels"),), grid)
+        return Group(name, spec, (Field(_whole(name), name, hint, "pixels"),), grid)
     return Group(name, spec, _fields(name, spec, card))
 
 
 def _fields(name: str, spec: TensorSpec, card: ModelCard) -> tuple[Field, ...]:
     size = row_size(spec)
     if size == 1 and spec.dtype == object and ENCODED_PICTURE.search(" ".join((name, *card.feature_names))):
-        return (Field(_free(name), name, "a file; the model gets its bytes as they are", "file"),)
+        return (Field(_whole(name), name, "a file; the model gets its bytes as they are", "file"),)
     if size is None:
         rows = ", or one row of it" if spec.batched else ""
-        return (Field(_free(name), name, f"JSON: {spec}{rows}", "json"),)
+        return (Field(_whole(name), name, f"JSON: {spec}{rows}", "json"),)
     kind, hint = {
         "O": ("text", "a text"),
         "b": ("switch", "true or false"),
@@ -137,9 +136,9 @@ def _fields(name: str, spec: TensorSpec, card: ModelCard) -> tuple[Field, ...]:
     return tuple(Field(f"{name}.{index}", f"{name} {index + 1} of {size}", hint, kind) for index in range(size))
 
 
-def _free(name: str) -> str:
-    """Keep an input's name from being taken for a parameter of the page."""
-    return f"{name}." if name in {*choice.NAMES, "example"} else name
+def _whole(name: str) -> str:
+    """Name the field of a whole input; with its dot it is no parameter and no id of the page itself."""
+    return f"{name}.all"
 
 
 def row_size(spec: TensorSpec) -> int | None:

@@ -22,7 +22,7 @@ from tidegate_web.form.choice import (
     offered_signatures,
     read_choice,
 )
-from tidegate_web.form.examples import ShownExample, judge, shown_examples
+from tidegate_web.form.examples import ExampleShelf, ShownExample, judge
 from tidegate_web.form.origin import refuse_other_sites
 from tidegate_web.form.pages import HEADERS, Answered, Failure, FormPage, Pages, Pickers
 from tidegate_web.form.posted import Posted, Upload, read_posted
@@ -76,6 +76,7 @@ class Form:
         self._context = context
         self._clock = clock
         self._versions = Versions(predictor, clock)
+        self._shelf = ExampleShelf()
         self._assets = Assets()
         self._pages = Pages(self._assets)
         self._one_picture = asyncio.Semaphore(1)  # decoding takes memory
@@ -160,7 +161,7 @@ class Form:
             card=card,
             pickers=pickers,
             groups=fields.groups(signature, card),
-            examples=shown_examples(card, name, signature),
+            examples=self._shelf.examples(model.name, card, name, signature),
             example=0,
             request_id=self._context.request_id(request),
             api_path=curl.path(chosen.model),

@@ -78,8 +78,9 @@ class Grid:
     def light(self, row: Array) -> Array:
         """Turn one row into light from 0 to 255, uint8 [height, width(, channels)]."""
         numbers = np.nan_to_num((row[0].astype(np.float64) - self.low) / (self.high - self.low))
-        light = 255 * (1 - numbers if self.invert else numbers).clip(0, 1)
-        return light.round().astype(np.uint8).reshape((self.height, self.width, self.channels or 1))
+        light = (255 * (1 - numbers if self.invert else numbers).clip(0, 1)).round().astype(np.uint8)
+        pixels: Array = light.reshape((self.height, self.width, self.channels or 1))
+        return pixels
 
 
 def grid_of(spec: TensorSpec, card: ModelCard) -> Grid | None:

@@ -86,7 +86,7 @@ def _read_field(field: Field, group: Group, file: Upload | None) -> Array:
         expected = {"pixels": "a picture, or its numbers", "file": "a file, or base64"}.get(field.kind, field.hint)
         raise BadInput(problems=(Problem(field.name, expected, "nothing"),))
     if field.kind in {"json", "pixels"}:
-        return row_of_json(loads(field.typed.encode()), spec, field.name)
+        return row_of_json(loads(field.typed.encode()), spec, "")
     if field.kind == "file":
         return _bytes_row(_from_base64(field), spec)
     element = replace(spec, shape=())
