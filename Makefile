@@ -30,6 +30,10 @@ loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HOST=http:
 images: $(VENV)/run.stamp ## Build the images (SERVING=embedded for arm64 or without tensorflow/serving)
 	@k8s/images.sh
 
+.PHONY: cards
+cards: $(VENV)/run.stamp ## Write the models' cards into the manifests
+	@k8s/cards.sh
+
 .PHONY: wheels
 wheels: $(VENV)/run.stamp ## Collect the wheels that the images install
 	@k8s/wheels.sh
@@ -62,6 +66,10 @@ check: $(VENV)/dev.stamp ## Run the linters, the type checker and the import con
 .PHONY: test-cluster
 test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your kubectl (deploys, loads and scales)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
+
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## Measure the gateway beside an aiohttp echo and Flask (ARGS="--rounds 3 --clients 64"); needs wrk
+	@$(BIN)/python benchmarks/gateway_speed.py $(ARGS)
 
 .PHONY: lock
 lock: $(VENV)/dev.stamp ## Resolve the dependencies anew

@@ -23,6 +23,7 @@ from tidegate_web.errors import Unavailable
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
@@ -51,7 +52,7 @@ def served(app_of: Callable[[], web.Application]) -> Iterator[str]:
     ready = threading.Event()
 
     async def start() -> web.AppRunner:
-        runner = web.AppRunner(app_of())
+        runner = web.AppRunner(app_of(), auto_decompress=False)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         started.append("http://{}:{}".format(*runner.addresses[0][:2]))
@@ -87,7 +88,7 @@ def site(predictor: Any, cards_dir: Path) -> Iterator[str]:
         settings, metrics = Settings(cards_dir=str(cards_dir)), Metrics()
         admitted = AdmittedPredictor(predictor, 8, 8, metrics)
         ages = ConnectionAge(0, asyncio.get_running_loop().time)
-        return make_app(settings, admitted, Observer(settings, metrics, Lifecycle(), ages, pod="pod-a"))
+        return make_app(settings, admitted, Observer(Exchanges(settings, metrics, Lifecycle(), pod="pod-a"), ages))
 
     with served(app) as address:
         yield address

@@ -89,7 +89,7 @@ async def test_another_model_forgets_what_was_chosen_for_the_one_before(gateway)
         ({"version": "9" * 40}, 404, "No version 9999"),
         ({"version": "1", "label": "canary"}, 400, "Expected a version or a label, came both"),
         ({"label": "<b>"}, 400, "label: &lt;b&gt;"),
-        ({"signature": "nix"}, 400, "Serving signature key &#34;nix&#34; not found."),
+        ({"signature": "nix"}, 400, "&#34;nix&#34; not found in signature def"),
         ({"model": "digits", "signature": "labels"}, 400, "is for classify: ask POST /v1/models/digits:classify"),
         ({"example": "99"}, 400, "expected the number of one of its 2 examples"),
         ({"model": "mixed", "example": "1"}, 400, "expected no example"),

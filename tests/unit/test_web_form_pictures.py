@@ -207,7 +207,7 @@ async def test_a_bad_upload_is_told_beside_its_control(gateway, field, data, say
         ({}, "Expected a picture, or its numbers, came nothing"),
         ({"images.all": "[[1, 2]]"}, "Expected float32 [any, 8, 8], came the shape [1, 1, 2]"),
         ({"images.all": "[1"}, "came not JSON: "),
-        ({"images.all": '[NaN, "\\ud800"]'}, "Expected a number"),
+        ({"images.all": '[NaN, "\\ud800"]'}, "half a surrogate pair"),
         ({"signature": "png", "png.all": "%%"}, "Expected a file, or base64, came the text"),
     ],
 )

@@ -39,6 +39,7 @@ TITLES = {
     HTTPStatus.FORBIDDEN: "Not sent from here",
     HTTPStatus.NOT_FOUND: "No such model",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This cannot be read",
     HTTPStatus.TOO_MANY_REQUESTS: "Very busy",
     HTTPStatus.SERVICE_UNAVAILABLE: "The model server is away",
     HTTPStatus.GATEWAY_TIMEOUT: "The model took too long",

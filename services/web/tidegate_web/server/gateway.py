@@ -2,38 +2,36 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from importlib.metadata import version
-
-from aiohttp import web
+from pathlib import Path
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
+from tidegate_web.server.fast_front import FastFronts
 from tidegate_web.server.lifecycle import Lifecycle
+from tidegate_web.server.listening import KEEPALIVE_S, SHUTDOWN_GRACE_S, Port, listening
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.discovery import Discovery
 from tidegate_web.serving.discovery.schemes import discover
+from tidegate_web.serving.lane import Batching
+from tidegate_web.serving.monitor import StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
-from tidegate_web.settings import Settings, SettingsError
+from tidegate_web.serving.router import Router
+from tidegate_web.settings import Settings
 
 log = logging.getLogger(__name__)
-
-KEEPALIVE_S = 75.0
-"""How long an idle client connection is kept; longer than usual load balancers' 60 s, so that they close first."""
-
-SHUTDOWN_GRACE_S = 1.0
-"""What requests in flight may take over their own time-out before they are cut off."""
 
 
 async def serve(settings: Settings) -> None:
@@ -47,28 +45,37 @@ async def serve(settings: Settings) -> None:
     pod = settings.pod_name or socket.gethostname()
     metrics = Metrics()
     lifecycle = Lifecycle()
-    balancer = Balancer(lambda address: Backend(address, metrics), time.monotonic, settings.request_timeout_s)
-    predictor = AdmittedPredictor(
-        ServingPredictor(balancer, settings.model_names, metrics), settings.max_inflight, settings.max_queue, metrics
-    )
+    router = Router(settings.model_names, Path(settings.routes_file) if settings.routes_file else None)
+    balancer = Balancer(lambda address: Backend(address, metrics, time.monotonic), settings.request_timeout_s)
+    batching = Batching(settings.max_batch_rows, settings.calls_per_backend)
+    serving = ServingPredictor(balancer, router, batching, metrics)
+    predictor = AdmittedPredictor(serving, settings.max_inflight, settings.max_queue, metrics)
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
-    observer = Observer(settings, metrics, lifecycle, ages, pod)
+    exchanges = Exchanges(settings, metrics, lifecycle, pod)
     ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
+        await stack.enter_async_context(listening(ops, Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")))
         stack.push_async_callback(balancer.close)
-        await stack.enter_async_context(_following(discovery, balancer, lifecycle))
-        app = make_app(settings, predictor, observer)
-        finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
+        stack.push_async_callback(serving.close)
+        for work in (
+            _follow(discovery, balancer, serving, lifecycle),
+            StatusMonitor(balancer, serving.known_models, serving.changed).run(),
+            router.follow(),
+        ):
+            await stack.enter_async_context(_running(work))
+        app = make_app(settings, predictor, Observer(exchanges, ages))
+        finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
+        front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S)
+        port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT")
+        async with listening(app, port, finish, front) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
             lifecycle.draining = True
             log.info("draining", extra={"seconds": settings.drain_s})
             await asyncio.sleep(settings.drain_s)
-    log.info("stopped", extra={"answered": observer.answered})
+    log.info("stopped", extra={"answered": exchanges.answered})
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -80,48 +87,19 @@ def _stop_on_signals() -> asyncio.Event:
     return stop
 
 
-@contextlib.asynccontextmanager
-async def _listening(
-    app: web.Application, host: str, port: int, setting: str, finish: Callable[[], Awaitable[None]] | None = None
-) -> AsyncIterator[str]:
-    """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
-
-    They finish before aiohttp's own shutdown: that one drops what still arrives of a request's body.
-    """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE_S,
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port, backlog=1024)
-        try:
-            await site.start()
-        except OSError as error:
-            why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
-            raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {why}; choose another port") from None
-        yield "http://{}:{}/".format(*runner.addresses[0][:2])
-        await site.stop()
-        if finish is not None:
-            await finish()
-    finally:
-        await runner.cleanup()
-
-
-@contextlib.asynccontextmanager
-async def _following(discovery: Discovery, balancer: Balancer, lifecycle: Lifecycle) -> AsyncIterator[None]:
+async def _follow(discovery: Discovery, balancer: Balancer, serving: ServingPredictor, lifecycle: Lifecycle) -> None:
     """Keep the balancer's backends as discovery tells them."""
+    async for addresses in discovery.watch():
+        balancer.update(addresses)
+        serving.changed()
+        lifecycle.discovered = True
 
-    async def follow() -> None:
-        async for addresses in discovery.watch():
-            balancer.update(addresses)
-            lifecycle.discovered = True
 
-    task = asyncio.create_task(follow())
-    task.add_done_callback(_report_end)
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do something in the background; cancelled on leaving."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_stop_on_failure)
     try:
         yield
     finally:
@@ -130,8 +108,8 @@ async def _following(discovery: Discovery, balancer: Balancer, lifecycle: Lifecy
             await task
 
 
-def _report_end(task: asyncio.Task[None]) -> None:
-    """Discovery never ends by itself: without it the gateway would go stale in silence, so it stops."""
+def _stop_on_failure(task: asyncio.Task[None]) -> None:
+    """Without its background work the gateway would go stale in silence, so it stops."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("discovery failed", exc_info=error)
+        log.critical("background work failed", exc_info=error)
         signal.raise_signal(signal.SIGTERM)

@@ -33,7 +33,15 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod
             "version": version,
             "not_ready": lifecycle.reasons_not_ready(),
             "backends": [
-                {"address": backend.address, "outstanding": backend.outstanding, "suspect": balancer.suspects(backend)}
+                {
+                    "address": backend.address,
+                    "outstanding": backend.outstanding,
+                    "state": backend.state.value,
+                    "models": {
+                        name: {str(status.version): status.state for status in statuses}
+                        for name, statuses in backend.models.items()
+                    },
+                }
                 for backend in balancer.backends
             ],
         }
