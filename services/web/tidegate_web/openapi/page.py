@@ -155,6 +155,7 @@ class DocsPage:
             lstrip_blocks=True,
         )
         self._environment.filters["marked"] = _marked
+        self._environment.globals["asset"] = "/assets/{}".format
         self._template = self._environment.get_template("docs.html")
         folder = files("tidegate_web.openapi").joinpath("assets")
         self.assets = {name: folder.joinpath(name).read_bytes() for name in ASSETS}

@@ -32,8 +32,8 @@ def make_app(
     context = ExchangeContext(settings.client_id_header)
     own_version = version("tidegate-web")
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
+    app.add_routes(Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form")).routes())
     app.add_routes(Form(predictor, cards, context).routes())
     app.add_routes(RestV1(predictor, context).routes())
     app.add_routes(OipV2(predictor, context, own_version, lifecycle.reasons_not_ready).routes())
-    app.add_routes(Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form")).routes())
     return app
