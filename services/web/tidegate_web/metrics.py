@@ -7,7 +7,9 @@ from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.samples import Sample
 
+from tidegate_web.tally import Tally
 from tidegate_web.time_average import TimeAverage
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -23,6 +25,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
+        self.tally = Tally()
 
         def named(name: str) -> str:
             return f"tidegate_{name}"
@@ -86,6 +89,30 @@ class Metrics:
         """Return what is counted of one model server."""
         return BackendMetrics(address, self._backend_requests, self._backend_outstanding)
 
+    def inflight(self) -> int:
+        """Return the requests being answered."""
+        return int(self._inflight.value())
+
+    def pending(self) -> int:
+        """Return the rows queued for or in flight to the model servers."""
+        return int(self._pending.value())
+
+    def pending_average(self) -> float:
+        """Return the same as its mean of the last 15 s."""
+        return self._pending.average()
+
+    def retried(self) -> int:
+        """Return the calls repeated so far."""
+        return sum(int(sample.value) for sample in _totals(self.retries))
+
+    def backend_calls(self) -> dict[str, int]:
+        """Return the calls answered so far, by backend."""
+        calls: dict[str, int] = {}
+        for sample in _totals(self._backend_requests):
+            address = sample.labels["backend"]
+            calls[address] = calls.get(address, 0) + int(sample.value)
+        return calls
+
     def render(self, accept: str) -> tuple[bytes, str]:
         """Write all of them in the text format that an Accept header prefers; gives the content type too."""
         encode, content_type = choose_encoder(accept)
@@ -122,3 +149,8 @@ class BackendMetrics:
             self._requests.remove(self._address, code)
         self._codes.clear()
         self._outstanding.remove_by_labels({"backend": self._address})
+
+
+def _totals(counter: Counter) -> Iterator[Sample]:
+    """Read a counter back; the library has no shorter public way."""
+    return (sample for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total"))

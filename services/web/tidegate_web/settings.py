@@ -41,6 +41,10 @@ class Settings:
     client_id_header: str = _setting(
         "X-Client-ID", "Request header by which a client stays with its label; the request's id without it"
     )
+    web_service: str = _setting(
+        "tidegate-web",
+        "Kubernetes Service of the gateways themselves, whose pods `/status` shows; `-` for none",
+    )
     host: str = _setting("0.0.0.0", "Address that both ports listen on")  # noqa: S104 a pod serves its network
     http_port: int = _setting(8080, "Port of the form and the API", at_least=0)
     ops_port: int = _setting(8081, "Port of metrics, health and status", at_least=0)

@@ -20,12 +20,16 @@ from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
+from tidegate_web.server.snapshot import Snapshot
+from tidegate_web.server.status import LiveStatus
+from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.discovery import Discovery
 from tidegate_web.serving.discovery.schemes import discover
 from tidegate_web.serving.predictor import ServingPredictor
 from tidegate_web.settings import Settings, SettingsError
+from tidegate_web.status.reading import About, Limits
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +57,18 @@ async def serve(settings: Settings) -> None:
     )
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     observer = Observer(settings, metrics, lifecycle, ages, pod)
-    ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
+    web_tier = WebTier.of(settings)
+    limits = Limits(settings.max_inflight, settings.max_queue)
+    about = About(pod, version("tidegate-web"), limits, settings.backends)
+    status = LiveStatus(about, Snapshot(metrics, balancer, web_tier), lifecycle)
+    ops = make_ops_app(metrics, lifecycle, status)
 
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
         stack.push_async_callback(balancer.close)
         await stack.enter_async_context(_following(discovery, balancer, lifecycle))
+        await stack.enter_async_context(web_tier.following())
+        await stack.enter_async_context(status.sampling())
         app = make_app(settings, predictor, observer)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:

@@ -144,6 +144,7 @@ class Observer:
         method = request.method if request.method in KNOWN_METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
         self._metrics.duration.labels(route).observe(took_s)
+        self._metrics.tally.note(status, took_s)
         failed = status >= web.HTTPInternalServerError.status_code
         if failed or random.random() < self._settings.access_log_share:  # noqa: S311 a sample, no secret
             log.log(

@@ -4,13 +4,12 @@ import asyncio
 
 from aiohttp import web
 
-from tidegate_web.codec.json_text import dumps
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.lifecycle import Lifecycle
-from tidegate_web.serving.balancer import Balancer
+from tidegate_web.server.status import LiveStatus
 
 
-def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod: str, version: str) -> web.Application:
+def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus) -> web.Application:
     """Put the ops side together."""
 
     async def show_metrics(request: web.Request) -> web.Response:
@@ -27,25 +26,13 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod
             return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
         return web.Response(text="ready\n")
 
-    async def status(_: web.Request) -> web.Response:
-        document = {
-            "pod": pod,
-            "version": version,
-            "not_ready": lifecycle.reasons_not_ready(),
-            "backends": [
-                {"address": backend.address, "outstanding": backend.outstanding, "suspect": balancer.suspects(backend)}
-                for backend in balancer.backends
-            ],
-        }
-        return web.Response(body=dumps(document), content_type="application/json")
-
     app = web.Application()
     app.add_routes(
         [
             web.get("/metrics", show_metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
-            web.get("/status.json", status),
+            *status.routes(),
         ]
     )
     return app

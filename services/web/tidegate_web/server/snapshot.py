@@ -1,0 +1,49 @@
+"""What the gateway knows of itself now, gathered from where it is known."""
+
+import time
+
+from tidegate_web.metrics import Metrics
+from tidegate_web.server.web_tier import WebTier
+from tidegate_web.serving.backend import Backend
+from tidegate_web.serving.balancer import Balancer
+from tidegate_web.status.reading import BackendReading, Reading
+
+
+class Snapshot:
+    """Takes readings.
+
+    Args:
+        metrics: Knows the requests.
+        balancer: Knows the model servers.
+        web_tier: Knows the other gateways.
+    """
+
+    def __init__(self, metrics: Metrics, balancer: Balancer, web_tier: WebTier) -> None:
+        self._metrics = metrics
+        self._balancer = balancer
+        self._web_tier = web_tier
+
+    def __call__(self) -> Reading:
+        """Take one."""
+        metrics, tally = self._metrics, self._metrics.tally
+        calls = metrics.backend_calls()
+        return Reading(
+            unix_s=time.time(),
+            monotonic_s=time.monotonic(),
+            requests=tally.requests,
+            failures=tally.failures,
+            refused=tally.refused,
+            durations=tuple(tally.durations),
+            inflight=metrics.inflight(),
+            pending=metrics.pending(),
+            pending_average=metrics.pending_average(),
+            retries=metrics.retried(),
+            backends=tuple(
+                self._backend(backend, calls.get(backend.address, 0)) for backend in self._balancer.backends
+            ),
+            gateways=self._web_tier.addresses,
+        )
+
+    def _backend(self, backend: Backend, calls: int) -> BackendReading:
+        state = "suspect" if self._balancer.suspects(backend) else "ready"
+        return BackendReading(backend.address, state, backend.outstanding, calls)
