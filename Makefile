@@ -63,6 +63,10 @@ check: $(VENV)/dev.stamp ## Run the linters, the type checker and the import con
 test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your kubectl (deploys, loads and scales)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
+.PHONY: bench
+bench: $(VENV)/dev.stamp ## Measure the gateway beside an aiohttp echo and Flask (ARGS="--rounds 3 --clients 64"); needs wrk
+	@$(BIN)/python benchmarks/gateway_speed.py $(ARGS)
+
 .PHONY: lock
 lock: $(VENV)/dev.stamp ## Resolve the dependencies anew
 	@PATH="$(CURDIR)/$(BIN):$$PATH" requirements/lock.sh

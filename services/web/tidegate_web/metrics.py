@@ -15,6 +15,9 @@ from tidegate_web.time_average import TimeAverage
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Bounds of duration histograms: a prediction takes a millisecond, the default time-out is ten seconds."""
 
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+"""Bounds of the batch histogram."""
+
 
 class Metrics:
     """The gateway's metrics.
@@ -52,6 +55,9 @@ class Metrics:
             "Time a prediction waited for its turn",
             buckets=SECONDS,
             registry=self.registry,
+        )
+        self.batch_rows = Histogram(
+            named("batch_rows"), "Rows of a call to a model server", buckets=ROWS, registry=self.registry
         )
         self.shed = Counter(named("shed"), "Requests refused before any work", ["reason"], registry=self.registry)
         self.retries = Counter(named("retries"), "Calls repeated on another backend", registry=self.registry)

@@ -7,9 +7,10 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
 from aiohttp import web
 
@@ -27,7 +28,10 @@ from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.discovery import Discovery
 from tidegate_web.serving.discovery.schemes import discover
+from tidegate_web.serving.lane import Batching
+from tidegate_web.serving.monitor import StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
+from tidegate_web.serving.router import Router
 from tidegate_web.settings import Settings, SettingsError
 from tidegate_web.status.reading import About, Limits
 
@@ -51,10 +55,11 @@ async def serve(settings: Settings) -> None:
     pod = settings.pod_name or socket.gethostname()
     metrics = Metrics()
     lifecycle = Lifecycle()
-    balancer = Balancer(lambda address: Backend(address, metrics), time.monotonic, settings.request_timeout_s)
-    predictor = AdmittedPredictor(
-        ServingPredictor(balancer, settings.model_names, metrics), settings.max_inflight, settings.max_queue, metrics
-    )
+    router = Router(settings.model_names, Path(settings.routes_file) if settings.routes_file else None)
+    balancer = Balancer(lambda address: Backend(address, metrics, time.monotonic), settings.request_timeout_s)
+    batching = Batching(settings.max_batch_rows, settings.calls_per_backend)
+    serving = ServingPredictor(balancer, router, batching, metrics)
+    predictor = AdmittedPredictor(serving, settings.max_inflight, settings.max_queue, metrics)
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     observer = Observer(settings, metrics, lifecycle, ages, pod)
     web_tier = WebTier.of(settings)
@@ -66,9 +71,15 @@ async def serve(settings: Settings) -> None:
     async with contextlib.AsyncExitStack() as stack:
         await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
         stack.push_async_callback(balancer.close)
-        await stack.enter_async_context(_following(discovery, balancer, lifecycle))
-        await stack.enter_async_context(web_tier.following())
-        await stack.enter_async_context(status.sampling())
+        stack.push_async_callback(serving.close)
+        for work in (
+            _follow(discovery, balancer, serving, lifecycle),
+            StatusMonitor(balancer, serving.known_models, serving.changed).run(),
+            router.follow(),
+            web_tier.follow(),
+            status.sample(),
+        ):
+            await stack.enter_async_context(_running(work))
         app = make_app(settings, predictor, observer)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
@@ -121,17 +132,19 @@ async def _listening(
         await runner.cleanup()
 
 
-@contextlib.asynccontextmanager
-async def _following(discovery: Discovery, balancer: Balancer, lifecycle: Lifecycle) -> AsyncIterator[None]:
+async def _follow(discovery: Discovery, balancer: Balancer, serving: ServingPredictor, lifecycle: Lifecycle) -> None:
     """Keep the balancer's backends as discovery tells them."""
+    async for addresses in discovery.watch():
+        balancer.update(addresses)
+        serving.changed()
+        lifecycle.discovered = True
 
-    async def follow() -> None:
-        async for addresses in discovery.watch():
-            balancer.update(addresses)
-            lifecycle.discovered = True
 
-    task = asyncio.create_task(follow())
-    task.add_done_callback(_report_end)
+@contextlib.asynccontextmanager
+async def _running(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Do something in the background; cancelled on leaving."""
+    task = asyncio.create_task(work)
+    task.add_done_callback(_stop_on_failure)
     try:
         yield
     finally:
@@ -140,8 +153,8 @@ async def _following(discovery: Discovery, balancer: Balancer, lifecycle: Lifecy
             await task
 
 
-def _report_end(task: asyncio.Task[None]) -> None:
-    """Discovery never ends by itself: without it the gateway would go stale in silence, so it stops."""
+def _stop_on_failure(task: asyncio.Task[None]) -> None:
+    """Without its background work the gateway would go stale in silence, so it stops."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("discovery failed", exc_info=error)
+        log.critical("background work failed", exc_info=error)
         signal.raise_signal(signal.SIGTERM)

@@ -6,7 +6,7 @@ from tidegate_web.metrics import Metrics
 from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
-from tidegate_web.status.reading import BackendReading, Reading
+from tidegate_web.status.reading import BackendReading, LoadedVersion, Reading
 
 
 class Snapshot:
@@ -38,12 +38,15 @@ class Snapshot:
             pending=metrics.pending(),
             pending_average=metrics.pending_average(),
             retries=metrics.retried(),
-            backends=tuple(
-                self._backend(backend, calls.get(backend.address, 0)) for backend in self._balancer.backends
-            ),
+            backends=tuple(_read(backend, calls.get(backend.address, 0)) for backend in self._balancer.backends),
             gateways=self._web_tier.addresses,
         )
 
-    def _backend(self, backend: Backend, calls: int) -> BackendReading:
-        state = "suspect" if self._balancer.suspects(backend) else "ready"
-        return BackendReading(backend.address, state, backend.outstanding, calls)
+
+def _read(backend: Backend, calls: int) -> BackendReading:
+    versions = tuple(
+        LoadedVersion(model, status.version, status.state)
+        for model, statuses in backend.models.items()
+        for status in statuses
+    )
+    return BackendReading(backend.address, backend.state.value, backend.outstanding, calls, versions)

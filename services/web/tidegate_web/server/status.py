@@ -1,9 +1,8 @@
 """`/status` of the ops port: a page, its live stream, and the same as JSON."""
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -11,7 +10,7 @@ from tidegate_web.codec.json_text import dumps
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.status.board import CONTENT_SECURITY_POLICY, Board
 from tidegate_web.status.history import History
-from tidegate_web.status.reading import About, Reading
+from tidegate_web.status.reading import About, LoadedVersion, Reading
 
 log = logging.getLogger(__name__)
 
@@ -51,16 +50,18 @@ class LiveStatus:
             web.get("/status/assets/status.js", self.script),
         ]
 
-    @contextlib.asynccontextmanager
-    async def sampling(self) -> AsyncIterator[None]:
-        """Take a sample each second."""
-        task = asyncio.create_task(self._sample())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+    async def sample(self) -> None:
+        """Take a sample each second. One that fails is left out: the page must not cost the gateway its life."""
+        while True:
+            await asyncio.sleep(INTERVAL_S)
+            try:
+                self._history.take(self._read())
+            except Exception:
+                log.exception("no sample of the status")
+                continue
+            self._message = b""
+            self._sampled.set()
+            self._sampled = asyncio.Event()
 
     async def page(self, _: web.Request) -> web.Response:
         """Show the page as of the last sample."""
@@ -87,9 +88,8 @@ class LiveStatus:
                 {
                     "address": backend.address,
                     "state": backend.state,
-                    "suspect": backend.state == "suspect",
                     "outstanding": backend.outstanding,
-                    "versions": backend.versions,
+                    "models": _by_model(backend.versions),
                 }
                 for backend in self._read().backends
             ],
@@ -150,18 +150,12 @@ class LiveStatus:
             self._message = b"event: sample\ndata: " + dumps(news) + b"\n\n"
         return self._message
 
-    async def _sample(self) -> None:
-        """A sample that fails is told and left out: the page must not cost the gateway its life."""
-        while True:
-            await asyncio.sleep(INTERVAL_S)
-            try:
-                self._history.take(self._read())
-            except Exception:
-                log.exception("no sample of the status")
-                continue
-            self._message = b""
-            self._sampled.set()
-            self._sampled = asyncio.Event()
+
+def _by_model(versions: Iterable[LoadedVersion]) -> dict[str, dict[str, str]]:
+    models: dict[str, dict[str, str]] = {}
+    for one in versions:
+        models.setdefault(one.model, {})[str(one.version)] = one.state
+    return models
 
 
 def _asset(body: bytes, content_type: str) -> web.Response:

@@ -1,9 +1,6 @@
 """The gateway's own tier: which pods of it are ready, where Kubernetes tells."""
 
-import asyncio
-import contextlib
 import logging
-from collections.abc import AsyncIterator
 
 from tidegate_web.serving.discovery import Discovery
 from tidegate_web.serving.discovery.endpointslice import ApiServer, EndpointSliceDiscovery
@@ -42,18 +39,8 @@ class WebTier:
         """The addresses; None while none is known, since a Service without pods is another one than this pod's."""
         return self._addresses or None
 
-    @contextlib.asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
+    async def follow(self) -> None:
         """Keep the addresses up to date."""
-        task = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-
-    async def _follow(self) -> None:
         if self._discovery is None:
             return
         try:

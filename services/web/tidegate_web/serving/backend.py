@@ -1,6 +1,7 @@
-"""One model server: its channel, its calls in flight, and when it last failed."""
+"""One model server: its channel, its calls in flight, how they went, and what it has loaded."""
 
 import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import grpc
@@ -9,6 +10,8 @@ from google.protobuf.message import Message
 
 from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT
 from tidegate_web.metrics import Metrics
+from tidegate_web.prediction import ModelRef, VersionStatus
+from tidegate_web.serving.health import Health, State
 
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
@@ -32,12 +35,22 @@ class Backend:
     Args:
         address: `host:port`.
         metrics: Where calls are counted.
+        clock: Monotonic seconds.
+
+    Attributes:
+        outstanding: Calls in flight.
+        last_picked: Turn of the balancer at which it last got a call.
+        health: How its calls went.
+        models: Where the versions of each model stand there, as last polled; a model not in it has not been asked for.
     """
 
-    def __init__(self, address: str, metrics: Metrics) -> None:
+    def __init__(self, address: str, metrics: Metrics, clock: Callable[[], float]) -> None:
         self.address = address
         self.outstanding = 0
-        self.suspect_until = 0.0
+        self.last_picked = 0
+        self.health = Health(clock)
+        self.models: Mapping[str, Sequence[VersionStatus]] = {}
+        self._available: dict[str, frozenset[int]] = {}
         self._metrics = metrics.of_backend(address)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -45,6 +58,28 @@ class Backend:
         self.predict = PREDICT.stub(self._channel)
         self.metadata = GET_MODEL_METADATA.stub(self._channel)
         self.status = GET_MODEL_STATUS.stub(self._channel)
+
+    @property
+    def state(self) -> State:
+        """What the balancer makes of it now."""
+        return self.health.state
+
+    def serves(self, model: ModelRef) -> bool:
+        """Whether it has the version AVAILABLE, as far as is known; a label is taken for an available version's."""
+        available = self._available.get(model.name)
+        if available is None:
+            return True  # not asked yet: it says so itself if it has none
+        return model.version in available if model.version is not None else bool(available)
+
+    def tell_models(self, models: Mapping[str, Sequence[VersionStatus]]) -> bool:
+        """Take over what a poll found; gives whether another set of versions is available now."""
+        available = {
+            name: frozenset(status.version for status in statuses if status.state == "AVAILABLE")
+            for name, statuses in models.items()
+        }
+        changed = available != self._available
+        self.models, self._available = models, available
+        return changed
 
     async def call(
         self, method: "grpc.aio.UnaryUnaryMultiCallable[Request, Response]", request: Request, timeout_s: float

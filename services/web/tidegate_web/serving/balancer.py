@@ -2,33 +2,29 @@
 
 import asyncio
 import logging
-import random
 from collections.abc import Callable, Collection, Iterable
 
+from tidegate_web.prediction import ModelRef
 from tidegate_web.serving.backend import Backend
+from tidegate_web.serving.health import State
 
 log = logging.getLogger(__name__)
 
-SUSPECT_S = 1.0
-"""How long a backend that could not be reached is used only if there is no other."""
-
 
 class Balancer:
-    """Least outstanding calls, at random among equals.
+    """Least outstanding calls; among equals, the one that has waited longest for its turn.
 
     Args:
         connect: Makes a Backend for an address.
-        clock: Monotonic seconds.
         grace_s: How long calls to a backend that left may go on.
     """
 
-    def __init__(self, connect: Callable[[str], Backend], clock: Callable[[], float], grace_s: float) -> None:
+    def __init__(self, connect: Callable[[str], Backend], grace_s: float) -> None:
         self._connect = connect
-        self._clock = clock
         self._grace_s = grace_s
         self._backends: dict[str, Backend] = {}
         self._closing: set[asyncio.Task[None]] = set()
-        self._random = random.Random()  # noqa: S311 spreads load, keeps no secret
+        self._turn = 0
 
     @property
     def backends(self) -> Collection[Backend]:
@@ -47,22 +43,24 @@ class Balancer:
             task.add_done_callback(self._closing.discard)
             log.info("backend left", extra={"backend": address})
 
-    def pick(self, tried: Collection[Backend] = ()) -> Backend | None:
-        """Return the backend for the next call, other than those tried; None where there is none."""
-        candidates = [backend for backend in self._backends.values() if backend not in tried]
+    def candidates(self, model: ModelRef, tried: Collection[Backend] = ()) -> list[Backend]:
+        """Return the backends that may be asked for a model, other than those tried.
+
+        Healthy ones that serve it come alone. Where there is none, whoever is left is asked all the same: its own
+        answer explains more than any of ours, and a guess about its health may be wrong.
+        """
+        untried = [backend for backend in self._backends.values() if backend not in tried]
+        serving = [backend for backend in untried if backend.serves(model)] or untried
+        return [backend for backend in serving if backend.state is State.READY] or serving
+
+    def choose(self, candidates: Collection[Backend]) -> Backend | None:
+        """Return the one of the candidates that gets the next call; None where there is none."""
         if not candidates:
             return None
-        trusted = [backend for backend in candidates if not self.suspects(backend)] or candidates
-        least = min(backend.outstanding for backend in trusted)
-        return self._random.choice([backend for backend in trusted if backend.outstanding == least])
-
-    def suspect(self, backend: Backend) -> None:
-        """Note that a backend could not be reached."""
-        backend.suspect_until = self._clock() + SUSPECT_S
-
-    def suspects(self, backend: Backend) -> bool:
-        """Whether a backend could not be reached a moment ago."""
-        return backend.suspect_until > self._clock()
+        chosen = min(candidates, key=lambda backend: (backend.outstanding, backend.last_picked))
+        self._turn += 1
+        chosen.last_picked = self._turn
+        return chosen
 
     async def close(self) -> None:
         """Close every channel, after its calls."""

@@ -1,15 +1,9 @@
-"""The Predictor over model servers: pick a backend, call it, try another where that is safe."""
+"""The Predictor over model servers."""
 
 import time
-from collections.abc import Callable, Sequence
-from typing import TypeVar
-
-import grpc.aio
-from google.protobuf.message import Message
+from collections.abc import Callable, Iterable, Sequence
 
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest
-from tidegate_proto.prediction_pb2 import GetModelMetadataRequest
-from tidegate_web.errors import DeadlineExceeded, Unavailable
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
     Classified,
@@ -24,20 +18,14 @@ from tidegate_web.prediction import (
 from tidegate_web.serving import wire
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
-from tidegate_web.serving.faults import to_error
+from tidegate_web.serving.batcher import Batcher
+from tidegate_web.serving.dispatch import Dispatcher
+from tidegate_web.serving.lane import Batching, Calls
+from tidegate_web.serving.router import Router
+from tidegate_web.serving.signatures import Signatures
 
-Request = TypeVar("Request", bound=Message)
-Response = TypeVar("Response", bound=Message)
-Method = Callable[[Backend], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
-
-MAX_TRIES = 3
-"""Backends that one request may be sent to."""
-
-METADATA_MAX_AGE_S = 5.0
-"""How long signatures are remembered: a roll-out may change them."""
-
-METADATA_MAX_MODELS = 256
-"""How many models' signatures are remembered."""
+MAX_MODELS = 64
+"""Names beyond the offered ones whose status is polled: those that were asked for last, and exist."""
 
 
 class ServingPredictor:
@@ -45,31 +33,52 @@ class ServingPredictor:
 
     Args:
         balancer: The model servers.
-        models: Names that are offered to people.
-        metrics: Where retries are counted.
+        router: The models that are offered, and the canaries.
+        batching: How predictions are joined.
+        metrics: Where batches and retries are counted.
         clock: Monotonic seconds.
     """
 
     def __init__(
         self,
         balancer: Balancer,
-        models: Sequence[str],
+        router: Router,
+        batching: Batching,
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._balancer = balancer
-        self._models = models
-        self._metrics = metrics
+        self._router = router
         self._clock = clock
-        self._metadata: dict[ModelRef, tuple[float, ModelMetadata]] = {}
+        self._dispatcher = Dispatcher(balancer, metrics, clock)
+        self._batcher = Batcher(Calls(balancer, self._send, batching, metrics, clock))
+        self._signatures = Signatures(self._dispatcher, clock)
+        self._seen: dict[str, None] = {}
 
     def models(self) -> Sequence[str]:
         """Return the names that are offered to people."""
-        return self._models
+        return self._router.models
 
-    def route(self, model: ModelRef, client: str) -> ModelRef:  # noqa: ARG002 canaries are to come
-        """Return the model as it is."""
-        return model
+    def known_models(self) -> Iterable[str]:
+        """Return every name whose status is worth knowing: offered, split, or answered lately."""
+        return list(dict.fromkeys((*self._router.known, *self._seen)))
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:
+        """Return the label that a client's requests for a model go to."""
+        return self._router.route(model, client)
+
+    def changed(self) -> None:
+        """Take note that backends have come, gone, recovered, or have other versions."""
+        self._signatures.doubt()
+        self._batcher.poke()
+
+    async def close(self) -> None:
+        """Cancel every call in flight."""
+        await self._batcher.close()
+        await self._signatures.close()
+
+    async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
+        """Answer a prediction, joined with others where that is safe."""
+        return await self._batcher.predict(prediction, timeout_s)
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
         """Answer a classify request."""
@@ -79,62 +88,41 @@ class ServingPredictor:
         """Answer a regress request."""
         raise NotImplementedError
 
-    async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
-        """Answer a prediction; a backend that cannot be reached is replaced by another within the time-out."""
-        started = self._clock()
-        request = wire.to_request(prediction)
-        sent = self._clock()
-        response, backend = await self._call(lambda backend: backend.predict, request, timeout_s)
-        answered = self._clock()
-        outputs = {name: wire.from_tensor(tensor) for name, tensor in response.outputs.items()}
-        codec_s = sent - started + self._clock() - answered
-        return Outcome(
-            outputs,
-            version=response.model_spec.version.value,
-            backend=backend.address,
-            timings={"grpc": answered - sent, "codec": codec_s},
-        )
-
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
-        """Return a model's signatures, at most METADATA_MAX_AGE_S old."""
-        if (known := self._metadata.get(model)) is not None and self._clock() - known[0] <= METADATA_MAX_AGE_S:
-            return known[1]
-        request = GetModelMetadataRequest(model_spec=wire.to_spec(model), metadata_field=["signature_def"])
-        response, _ = await self._call(lambda backend: backend.metadata, request, timeout_s)
-        metadata = wire.from_metadata(response)
-        if len(self._metadata) >= METADATA_MAX_MODELS:
-            del self._metadata[next(iter(self._metadata))]
-        self._metadata[model] = (self._clock(), metadata)
+        """Return a model's signatures, from memory where they are fresh."""
+        known = self._signatures.fresh(model)
+        if known is not None:
+            return known
+        metadata = await self._signatures.ask(model, timeout_s)
+        self._see(model.name)
         return metadata
 
     async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
         """Return where the model's versions stand on one of the model servers."""
         request = GetModelStatusRequest(model_spec=wire.to_spec(model))
-        response, _ = await self._call(lambda backend: backend.status, request, timeout_s)
+        response, _ = await self._dispatcher.call(model, lambda backend: backend.status, request, timeout_s)
         return wire.from_status(response)
 
-    async def _call(
-        self, method: "Method[Request, Response]", request: Request, timeout_s: float
-    ) -> tuple[Response, Backend]:
-        """Call one backend after the other until one can be reached.
+    async def _send(self, prediction: Prediction, timeout_s: float, backend: Backend | None) -> Outcome:
+        """Make one call of a prediction."""
+        started = self._clock()
+        request = wire.to_request(prediction)
+        sent = self._clock()
+        response, backend = await self._dispatcher.call(
+            prediction.model, lambda backend: backend.predict, request, timeout_s, backend
+        )
+        answered = self._clock()
+        outputs = {name: wire.from_tensor(tensor) for name, tensor in response.outputs.items()}
+        return Outcome(
+            outputs,
+            version=response.model_spec.version.value,
+            backend=backend.address,
+            timings={"grpc": answered - sent, "codec": sent - started + self._clock() - answered},
+        )
 
-        A call that found no connection, lost it, or was cancelled by a server on its way out, has no effect on a model:
-        predictions are safe to repeat. (Our own cancellation is not a gRPC error and goes straight up.)
-        """
-        deadline = self._clock() + timeout_s
-        tried: list[Backend] = []
-        while (backend := self._balancer.pick(tried)) is not None and len(tried) < MAX_TRIES:
-            remaining_s = deadline - self._clock()
-            if remaining_s <= 0:
-                raise DeadlineExceeded("The model did not answer in time")
-            if tried:
-                self._metrics.retries.inc()
-            tried.append(backend)
-            try:
-                return await backend.call(method(backend), request, remaining_s), backend
-            except grpc.aio.AioRpcError as failed:
-                error = to_error(failed)
-                if not isinstance(error, Unavailable):
-                    raise error from failed
-                self._balancer.suspect(backend)
-        raise Unavailable("No model server can answer now")
+    def _see(self, name: str) -> None:
+        """Remember a name that exists, the last ones only."""
+        self._seen.pop(name, None)
+        self._seen[name] = None
+        if len(self._seen) > MAX_MODELS:
+            del self._seen[next(iter(self._seen))]

@@ -47,7 +47,7 @@ class Pod:
 
     Attributes:
         name: What tells it from its neighbours.
-        state: `ready`, `suspect`, `ejected`, `fresh` or `gone`.
+        state: `ready`, `unreachable`, `ejected`, `fresh` or `gone`.
         note: Second line.
         share: Its outstanding calls, as a part of the busiest server's; None where that is not known.
     """
@@ -195,7 +195,7 @@ class Board:
             ),
             chart(
                 "Pending predictions",
-                f"rows, at most {self._about.limits.inflight} at work",
+                f"rows, limit {self._about.limits.inflight}",
                 Axes(floor=10, limit=self._about.limits.inflight),
                 (line("pending", "web", "pending"), number(now.pending)),
                 (line("mean of 15 s", "serving", "pending_average"), number(now.pending_average)),
@@ -224,7 +224,7 @@ def _serving_pod(backend: BackendSample, recent: Sequence[Event], busiest: int) 
     return Pod(
         _short(backend.address),
         state or backend.state,
-        f"{number(backend.rate)} / s",
+        f"{number(backend.rate)} / s" if backend.state == "ready" else "",
         backend.outstanding / busiest if busiest else 0.0,
     )
 

@@ -19,7 +19,7 @@ class BackendReading:
 
     Attributes:
         address: `host:port`.
-        state: `ready`, `suspect` (could not be reached a moment ago) or `ejected`.
+        state: `ready`, `unreachable` a moment ago, or `ejected` after failures in a row.
         outstanding: Calls in flight to it.
         calls: Answered calls, in all.
         versions: What it has loaded, as far as is known.

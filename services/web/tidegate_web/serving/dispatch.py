@@ -1,0 +1,110 @@
+"""One call to some model server: choose it, send, and try another where that is safe."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from tidegate_web.errors import DeadlineExceeded, NotFound, TidegateError, Unavailable
+from tidegate_web.metrics import Metrics
+from tidegate_web.prediction import ModelRef
+from tidegate_web.serving.backend import Backend
+from tidegate_web.serving.balancer import Balancer
+from tidegate_web.serving.faults import to_error
+from tidegate_web.serving.retry_budget import RetryBudget
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+Method = Callable[[Backend], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
+
+MAX_TRIES = 3
+"""Backends that one request may be sent to where none of them can be reached."""
+
+MAX_TRIES_NOT_FOUND = 2
+"""The same where they answer that they have no such model: in a roll-out one may have what another has not."""
+
+SLOW_S = 1.0
+"""A time-out says something about the backend only if it had at least this long."""
+
+_FAULTY = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
+
+
+class Dispatcher:
+    """Sends calls over a Balancer's backends.
+
+    Args:
+        balancer: The model servers.
+        metrics: Where retries are counted.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(self, balancer: Balancer, metrics: Metrics, clock: Callable[[], float]) -> None:
+        self._balancer = balancer
+        self._metrics = metrics
+        self._clock = clock
+        self._budget = RetryBudget(clock)
+
+    async def call(
+        self,
+        model: ModelRef,
+        method: "Method[Request, Response]",
+        request: Request,
+        timeout_s: float,
+        first: Backend | None = None,
+    ) -> tuple[Response, Backend]:
+        """Call one backend after the other until one answers.
+
+        A call that found no connection, lost it, or was cancelled by a server on its way out, has no effect on a model:
+        predictions are safe to repeat. (Our own cancellation is not a gRPC error and goes straight up.)
+
+        Args:
+            model: What is asked for: backends that have it are chosen.
+            method: Which of a backend's stubs.
+            request: The message.
+            timeout_s: For all tries together; carried to the backend.
+            first: The backend to try first; the balancer's choice by default.
+
+        Raises:
+            TidegateError: The last try's error.
+        """
+        deadline = self._clock() + timeout_s
+        self._budget.count_call()
+        tried: list[Backend] = []
+        backend = first or self._balancer.choose(self._balancer.candidates(model))
+        error: TidegateError = Unavailable("No model server can answer now")
+        while backend is not None:
+            remaining_s = deadline - self._clock()
+            if remaining_s <= 0:
+                raise DeadlineExceeded("The model did not answer in time")
+            try:
+                response = await backend.call(method(backend), request, remaining_s)
+            except grpc.aio.AioRpcError as failed:
+                error = to_error(failed)
+                _note(backend, failed.code(), error, remaining_s)
+            else:
+                backend.health.succeeded()
+                return response, backend
+            tried.append(backend)
+            backend = self._another(model, tried, error)
+        raise error
+
+    def _another(self, model: ModelRef, tried: list[Backend], error: TidegateError) -> Backend | None:
+        """Choose whom to try next; None where the error stands."""
+        tries = {Unavailable: MAX_TRIES, NotFound: MAX_TRIES_NOT_FOUND}.get(type(error), 1)
+        if len(tried) >= tries:
+            return None
+        candidates = self._balancer.candidates(model, tried)
+        if not candidates or not self._budget.take():
+            return None
+        self._metrics.retries.inc()
+        return self._balancer.choose(candidates)
+
+
+def _note(backend: Backend, code: grpc.StatusCode, error: TidegateError, had_s: float) -> None:
+    """Keep of a failure what it says about the backend."""
+    if isinstance(error, Unavailable):
+        backend.health.unreachable()
+    elif code in _FAULTY or (isinstance(error, DeadlineExceeded) and had_s >= SLOW_S):
+        backend.health.failed()

@@ -1,0 +1,298 @@
+"""One kind of prediction: those who wait for their turn, and the joined calls in flight."""
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tidegate_web.errors import BackendFault, BadInput, DeadlineExceeded, TidegateError, Unavailable
+from tidegate_web.metrics import Metrics
+from tidegate_web.prediction import ModelRef, Outcome, Prediction
+from tidegate_web.serving.backend import Backend
+from tidegate_web.serving.balancer import Balancer
+
+Send = Callable[[Prediction, float, Backend | None], Awaitable[Outcome]]
+
+SMOOTHING = 0.2
+"""Weight of the newest call in the averages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How predictions are joined.
+
+    Attributes:
+        max_rows: Most rows of one call; 1 joins none.
+        calls_per_backend: Calls of one kind in flight to each backend while others wait.
+    """
+
+    max_rows: int = 64
+    calls_per_backend: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """What lanes make their calls with.
+
+    Attributes:
+        balancer: Tells which backends may be called.
+        send: Sends one prediction within so many seconds, first to the backend given.
+        batching: How predictions are joined.
+        metrics: Where batches and refusals are counted.
+        clock: Monotonic seconds.
+    """
+
+    balancer: Balancer
+    send: Send
+    batching: Batching
+    metrics: Metrics
+    clock: Callable[[], float]
+
+
+class UnjoinableError(Exception):
+    """The model's answer to a joined call cannot be told apart by rows."""
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """Waiters that go as one call.
+
+    Attributes:
+        waiters: All of them, in the order of their rows.
+        waiting: How many have not left.
+        task: Makes the call.
+    """
+
+    waiters: "list[Waiter]"
+    waiting: int
+    task: "asyncio.Task[None] | None" = None
+
+
+@dataclass(slots=True, eq=False)
+class Waiter:
+    """A prediction that waits, first for its turn (no batch yet), then for its answer."""
+
+    prediction: Prediction
+    rows: int
+    arrived: float
+    deadline: float
+    answer: "asyncio.Future[Outcome]"
+    batch: Batch | None = None
+
+
+class Lane:
+    """Joins predictions of one kind.
+
+    Args:
+        model: Whom they ask for.
+        calls: What it makes its calls with.
+    """
+
+    def __init__(self, model: ModelRef, calls: Calls) -> None:
+        self._model = model
+        self._balancer = calls.balancer
+        self._send = calls.send
+        self._batching = calls.batching
+        self._metrics = calls.metrics
+        self._clock = calls.clock
+        self._loop = asyncio.get_running_loop()
+        self._queue: deque[Waiter] = deque()
+        self._in_flight: dict[Backend, int] = {}
+        self._batches: set[Batch] = set()
+        self._scheduled = False
+        self._joinable = True
+        self._call_s = 0.0
+        self._call_rows = 1.0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody waits here."""
+        return not self._queue and not self._batches
+
+    async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
+        """Answer a prediction with the others of its kind.
+
+        Raises:
+            TidegateError: As `send`; DeadlineExceeded when its time ran out.
+        """
+        if not self._joinable:
+            return await self._send(prediction, timeout_s, None)
+        now = self._clock()
+        waiter = Waiter(prediction, prediction.rows, now, now + timeout_s, self._loop.create_future())
+        timer = self._loop.call_later(timeout_s, self._expire, waiter)
+        self._queue.append(waiter)
+        self.schedule()
+        try:
+            return await waiter.answer
+        except asyncio.CancelledError:
+            self._leave(waiter)
+            if waiter.answer.done() and not waiter.answer.cancelled():
+                waiter.answer.exception()  # it came at the same moment, and asyncio would log one that nobody looks at
+            raise
+        finally:
+            timer.cancel()
+
+    def schedule(self) -> None:
+        """Look for a free backend once the requests that the event loop has read already have joined the queue."""
+        if self._queue and not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+
+    async def close(self) -> None:
+        """Cancel the calls in flight; nobody waits on."""
+        waiters = [*self._queue, *(waiter for batch in self._batches for waiter in batch.waiters)]
+        self._queue.clear()
+        _fail(waiters, Unavailable("The gateway stops"))
+        tasks = [batch.task for batch in self._batches if batch.task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _pump(self) -> None:
+        self._scheduled = False
+        while self._queue:
+            candidates = self._balancer.candidates(self._model)
+            free = [
+                backend for backend in candidates if self._in_flight.get(backend, 0) < self._batching.calls_per_backend
+            ]
+            if candidates and not free:
+                return  # the next call that returns looks again
+            if waiters := self._take():
+                self._start(waiters, self._balancer.choose(free))
+
+    def _take(self) -> list[Waiter]:
+        """Take from the queue what goes as the next call.
+
+        Who has waited so long that the answer would come too late is told so now: its row would cost the others time.
+        """
+        taken: list[Waiter] = []
+        rows = 0
+        while self._queue and (not taken or rows + self._queue[0].rows <= self._batching.max_rows):
+            waiter = self._queue.popleft()
+            taken.append(waiter)
+            rows += waiter.rows
+        now = self._clock()
+        needed_s = self._call_s * max(1.0, rows / self._call_rows)
+        late = [waiter for waiter in taken if waiter.deadline - now < needed_s < now - waiter.arrived]
+        for waiter in late:
+            self._shed(waiter)
+        return [waiter for waiter in taken if waiter not in late] if late else taken
+
+    def _start(self, waiters: list[Waiter], backend: Backend | None) -> None:
+        batch = Batch(waiters, len(waiters))
+        for waiter in waiters:
+            waiter.batch = batch
+        if backend is not None:
+            self._in_flight[backend] = self._in_flight.get(backend, 0) + 1
+        self._batches.add(batch)
+        batch.task = self._loop.create_task(self._call(batch, backend))
+
+    async def _call(self, batch: Batch, backend: Backend | None) -> None:
+        """Send a batch and answer its waiters, each for itself."""
+        waiters = batch.waiters
+        sent = self._clock()
+        try:
+            outcome = await self._send(_join(waiters), max(waiter.deadline for waiter in waiters) - sent, backend)
+            self._measure(self._clock() - sent, sum(waiter.rows for waiter in waiters))
+            _answer(waiters, outcome, sent)
+        except UnjoinableError:
+            self._joinable = False
+            self._one_by_one(waiters)
+        except (BadInput, BackendFault) as error:
+            if len(waiters) == 1:
+                _fail(waiters, error)
+            else:
+                self._one_by_one(waiters)
+        except TidegateError as error:
+            _fail(waiters, error)
+        except Exception as error:  # noqa: BLE001 whatever it is, nobody may wait for ever
+            _fail(waiters, error)
+        finally:
+            self._end(batch, backend)
+
+    def _end(self, batch: Batch, backend: Backend | None) -> None:
+        self._batches.discard(batch)
+        if backend is not None:
+            left = self._in_flight.pop(backend) - 1
+            if left:
+                self._in_flight[backend] = left
+        self.schedule()
+
+    def _one_by_one(self, waiters: Sequence[Waiter]) -> None:
+        for waiter in waiters:
+            if not waiter.answer.done():
+                self._start([waiter], None)
+
+    def _measure(self, took_s: float, rows: int) -> None:
+        self._metrics.batch_rows.observe(rows)
+        if not self._call_s:
+            self._call_s, self._call_rows = took_s, float(rows)
+        self._call_s += SMOOTHING * (took_s - self._call_s)
+        self._call_rows += SMOOTHING * (rows - self._call_rows)
+
+    def _expire(self, waiter: Waiter) -> None:
+        if waiter.answer.done():
+            return
+        if waiter.batch is None:
+            self._shed(waiter)
+        else:
+            waiter.answer.set_exception(DeadlineExceeded("The model did not answer in time"))
+        self._leave(waiter)
+
+    def _shed(self, waiter: Waiter) -> None:
+        self._metrics.shed.labels("deadline").inc()
+        if not waiter.answer.done():
+            waiter.answer.set_exception(
+                DeadlineExceeded("The request's time ran out, or would have, while it waited for its turn")
+            )
+
+    def _leave(self, waiter: Waiter) -> None:
+        """Take out who no longer waits; a call that nobody waits for any more is cancelled."""
+        batch = waiter.batch
+        if batch is None:
+            with contextlib.suppress(ValueError):  # shed already
+                self._queue.remove(waiter)
+            return
+        batch.waiting -= 1
+        if not batch.waiting and batch.task is not None:
+            batch.task.cancel()
+
+
+def _join(waiters: Sequence[Waiter]) -> Prediction:
+    first = waiters[0].prediction
+    if len(waiters) == 1:
+        return first
+    inputs = {name: np.concatenate([waiter.prediction.inputs[name] for waiter in waiters]) for name in first.inputs}
+    return Prediction(first.model, first.signature, inputs, batchable=True, wanted=first.wanted)
+
+
+def _answer(waiters: Sequence[Waiter], outcome: Outcome, sent: float) -> None:
+    """Give each waiter its rows.
+
+    Raises:
+        UnjoinableError: The outputs do not have a row for each of the inputs'.
+    """
+    rows = sum(waiter.rows for waiter in waiters)
+    if len(waiters) > 1 and any(array.shape[:1] != (rows,) for array in outcome.outputs.values()):
+        raise UnjoinableError
+    start = 0
+    for waiter in waiters:
+        end = start + waiter.rows
+        if not waiter.answer.done():
+            outputs = outcome.outputs
+            if len(waiters) > 1:
+                outputs = {name: array[start:end] for name, array in outputs.items()}
+            timings = {"queue": sent - waiter.arrived, **outcome.timings}
+            waiter.answer.set_result(
+                Outcome(outputs, version=outcome.version, backend=outcome.backend, timings=timings)
+            )
+        start = end
+
+
+def _fail(waiters: Sequence[Waiter], error: Exception) -> None:
+    for waiter in waiters:
+        if not waiter.answer.done():
+            waiter.answer.set_exception(error)
