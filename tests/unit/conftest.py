@@ -26,6 +26,7 @@ from tidegate_web.prediction import (
     VersionStatus,
 )
 from tidegate_web.server.app import make_app
+from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
@@ -113,14 +114,16 @@ def fake_predictor() -> type[FakePredictor]:
 def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
-    async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
+    async def start(
+        predictor: FakePredictor | None = None, tokens: Tokens | None = None, **settings: object
+    ) -> Gateway:
         predictor = predictor or FakePredictor()
         chosen = Settings(**settings)  # type: ignore[arg-type]  # a test names each by keyword
         metrics, lifecycle = Metrics(), Lifecycle()
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
-        client = await aiohttp_client(make_app(chosen, admitted, observer))
+        client = await aiohttp_client(make_app(chosen, admitted, observer, tokens))
         return Gateway(client, predictor, metrics, lifecycle)
 
     return start

@@ -2,6 +2,7 @@
 
     TidegateError
     ├── BadInput            the request cannot be understood or does not fit the model's signature
+    ├── Unauthenticated     a bearer token is asked for, and the request's is missing or wrong
     ├── NotFound            no such model, version, label or path
     ├── BodyTooLarge        the body is over the limit
     ├── Overloaded          no room for another prediction; nothing was done
@@ -51,6 +52,10 @@ class BadInput(TidegateError):
         self.problems = problems
 
 
+class Unauthenticated(TidegateError):
+    """A bearer token is asked for, and the request's is missing or wrong."""
+
+
 class NotFound(TidegateError):
     """No such model, version, label or path."""
 
@@ -92,6 +97,7 @@ class Answer:
 
 ANSWERS: dict[type[TidegateError], Answer] = {
     BadInput: Answer(HTTPStatus.BAD_REQUEST, "bad_input"),
+    Unauthenticated: Answer(HTTPStatus.UNAUTHORIZED, "unauthenticated"),
     NotFound: Answer(HTTPStatus.NOT_FOUND, "not_found"),
     BodyTooLarge: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     Overloaded: Answer(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", retry_after_s=1),

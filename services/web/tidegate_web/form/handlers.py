@@ -17,6 +17,7 @@ from tidegate_web.request_context import RequestContext
 PATHS = ("/", "/home")
 
 TITLES = {
+    HTTPStatus.UNAUTHORIZED: "A token is needed",
     HTTPStatus.NOT_FOUND: "No such model",
     HTTPStatus.TOO_MANY_REQUESTS: "Very busy",
     HTTPStatus.SERVICE_UNAVAILABLE: "The model server is away",
@@ -66,6 +67,10 @@ class Form:
         return web.Response(
             body=self._pages.stylesheet, content_type="text/css", headers={"Cache-Control": "max-age=3600"}
         )
+
+    def refusal(self, request: web.Request, error: TidegateError) -> web.Response:
+        """Show an error that came before any form was read."""
+        return self._failure(request, error, "", {})
 
     async def _answer(self, request: web.Request, model: str, typed: Mapping[str, str] | None) -> web.Response:
         model = model or self._predictor.models()[0]

@@ -8,20 +8,25 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.cards import Cards
 from tidegate_web.form.handlers import Form
 from tidegate_web.rest_v1.handlers import RestV1
-from tidegate_web.server.middlewares import ExchangeContext, Observer, door, translate_errors
+from tidegate_web.server.auth import Tokens, require_token
+from tidegate_web.server.middlewares import ExchangeContext, Observer, door, error_response, translate_errors
 from tidegate_web.settings import Settings
 
 MIB = 2**20
 
 
-def make_app(settings: Settings, predictor: AdmittedPredictor, observer: Observer) -> web.Application:
-    """Put the gateway's HTTP side together over a Predictor."""
-    app = web.Application(
-        middlewares=[observer.observe, translate_errors, door(predictor)],
-        client_max_size=int(settings.max_body_mb * MIB),
-    )
+def make_app(
+    settings: Settings, predictor: AdmittedPredictor, observer: Observer, tokens: Tokens | None = None
+) -> web.Application:
+    """Put the gateway's HTTP side together over a Predictor; without tokens anybody may ask."""
     context = ExchangeContext(settings.client_id_header)
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
-    app.add_routes(Form(predictor, cards, context).routes())
+    form = Form(predictor, cards, context)
+    auth = [require_token(tokens, error_response, form.refusal)] if tokens is not None else []
+    app = web.Application(
+        middlewares=[observer.observe, translate_errors, *auth, door(predictor)],
+        client_max_size=int(settings.max_body_mb * MIB),
+    )
+    app.add_routes(form.routes())
     app.add_routes(RestV1(predictor, context).routes())
     return app

@@ -6,6 +6,7 @@ import errno
 import logging
 import signal
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from functools import partial
@@ -17,12 +18,14 @@ from aiohttp import web
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
+from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
 from tidegate_web.server.snapshot import Snapshot
 from tidegate_web.server.status import LiveStatus
+from tidegate_web.server.tls import Certificate
 from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
@@ -52,6 +55,8 @@ async def serve(settings: Settings) -> None:
     """
     stop = _stop_on_signals()
     discovery = discover(settings.backends)
+    tokens = Tokens(Path(settings.tokens_file)) if settings.tokens_file else None
+    certificate = Certificate.of(settings)
     pod = settings.pod_name or socket.gethostname()
     metrics = Metrics()
     lifecycle = Lifecycle()
@@ -78,11 +83,13 @@ async def serve(settings: Settings) -> None:
             router.follow(),
             web_tier.follow(),
             status.sample(),
+            *(follower.follow() for follower in (tokens, certificate) if follower is not None),
         ):
             await stack.enter_async_context(_running(work))
-        app = make_app(settings, predictor, observer)
+        app = make_app(settings, predictor, observer, tokens)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
+        tls = None if certificate is None else certificate.context
+        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish, tls) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
@@ -102,8 +109,13 @@ def _stop_on_signals() -> asyncio.Event:
 
 
 @contextlib.asynccontextmanager
-async def _listening(
-    app: web.Application, host: str, port: int, setting: str, finish: Callable[[], Awaitable[None]] | None = None
+async def _listening(  # noqa: PLR0913, PLR0917 the two ports differ in all of it
+    app: web.Application,
+    host: str,
+    port: int,
+    setting: str,
+    finish: Callable[[], Awaitable[None]] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[str]:
     """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
 
@@ -118,13 +130,14 @@ async def _listening(
     )
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port, backlog=1024)
+        site = web.TCPSite(runner, host, port, backlog=1024, ssl_context=tls)
         try:
             await site.start()
         except OSError as error:
             why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
             raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {why}; choose another port") from None
-        yield "http://{}:{}/".format(*runner.addresses[0][:2])
+        host, port = runner.addresses[0][:2]
+        yield f"{'http' if tls is None else 'https'}://{host}:{port}/"
         await site.stop()
         if finish is not None:
             await finish()

@@ -17,6 +17,7 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import ANSWERS, BadInput, BodyTooLarge, DeadlineExceeded, NotFound, Problem, TidegateError
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import Reply
+from tidegate_web.server.access_log import access_fields, exemplar
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.error_bodies import error_body, plain_error_body
 from tidegate_web.server.keys import EXCHANGE, Exchange
@@ -90,14 +91,13 @@ class Observer:
         started = time.monotonic()
         exchange = Exchange(_request_id(request), started + self._settings.request_timeout_s)
         request[EXCHANGE] = exchange
-        status = CLIENT_CLOSED_REQUEST
+        response = None
         with self._counted():
             try:
                 response = await handler(request)
-                status = response.status
                 self._set_headers(request, response, exchange, time.monotonic() - started)
             finally:
-                self._tell(request, exchange, status, time.monotonic() - started)
+                self._tell(request, exchange, response, time.monotonic() - started)
         return response
 
     async def finish(self, timeout_s: float) -> None:
@@ -138,28 +138,21 @@ class Observer:
         if self._lifecycle.draining or self._ages.expired(request.transport):
             response.force_close()
 
-    def _tell(self, request: web.Request, exchange: Exchange, status: int, took_s: float) -> None:
+    def _tell(
+        self, request: web.Request, exchange: Exchange, response: web.StreamResponse | None, took_s: float
+    ) -> None:
+        status = CLIENT_CLOSED_REQUEST if response is None else response.status
         resource = request.match_info.route.resource
         route = resource.canonical if resource is not None else "unmatched"
         method = request.method if request.method in KNOWN_METHODS else "other"
         self._metrics.requests.labels(route, method, str(status)).inc()
-        self._metrics.duration.labels(route).observe(took_s)
+        self._metrics.duration.labels(route).observe(took_s, exemplar(request.headers))
         self._metrics.tally.note(status, took_s)
         failed = status >= web.HTTPInternalServerError.status_code
         if failed or random.random() < self._settings.access_log_share:  # noqa: S311 a sample, no secret
-            log.log(
-                logging.WARNING if failed else logging.INFO,
-                "request",
-                extra={
-                    "request_id": exchange.request_id,
-                    "method": method,
-                    "path": request.path[:200],
-                    "status": status,
-                    "took_ms": round(1e3 * took_s, 3),
-                    "failure": exchange.failure,
-                    "backend": exchange.reply.backend if exchange.reply else "",
-                },
-            )
+            fields = access_fields(request, exchange, response, took_s)
+            level = logging.WARNING if failed else logging.INFO
+            log.log(level, "request", extra={"method": method, "route": route, "status": status, **fields})
 
 
 def _request_id(request: web.Request) -> str:

@@ -123,6 +123,7 @@ class LiveStatus:
         response = web.StreamResponse(
             headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
         )
+        response.force_close()
         await response.prepare(request)
         last = False
         while not last:
@@ -135,7 +136,6 @@ class LiveStatus:
                 if request.transport is not None:
                     request.transport.abort()
                 break
-        response.force_close()
         return response
 
     def _news(self) -> bytes:
