@@ -17,6 +17,7 @@ from aiohttp import web
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
+from tidegate_web.server.apart import apart
 from tidegate_web.server.app import make_app
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
@@ -74,7 +75,8 @@ async def serve(settings: Settings) -> None:
     ops = make_ops_app(metrics, lifecycle, status)
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
+        ops_port = partial(_listening, ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")
+        await stack.enter_async_context(apart(ops_port, "ops"))
         stack.push_async_callback(balancer.close)
         stack.push_async_callback(serving.close)
         for work in (
@@ -82,7 +84,7 @@ async def serve(settings: Settings) -> None:
             StatusMonitor(balancer, serving.known_models, serving.changed).run(),
             router.follow(),
             web_tier.follow(),
-            status.sample(),
+            lifecycle.beat(),
             *(follower.follow() for follower in (tokens, certificate) if follower is not None),
         ):
             await stack.enter_async_context(_running(work))

@@ -1,6 +1,11 @@
-"""The ops port: metrics, health, readiness and status, apart from what clients may reach."""
+"""The ops port: metrics, health, readiness and status, apart from what clients may reach.
+
+It has an event loop of its own, so all it reads of the gateway are plain values and what may be read by other threads.
+"""
 
 import asyncio
+import contextlib
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
@@ -18,6 +23,8 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus) -> 
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(_: web.Request) -> web.Response:
+        if lifecycle.stuck():
+            return web.Response(status=503, text="the event loop is stuck\n")
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
@@ -26,7 +33,15 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus) -> 
             return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
         return web.Response(text="ready\n")
 
+    async def sampling(_: web.Application) -> AsyncIterator[None]:
+        task = asyncio.create_task(status.sample())
+        yield
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
     app = web.Application()
+    app.cleanup_ctx.append(sampling)
     app.add_routes(
         [
             web.get("/metrics", show_metrics),

@@ -24,7 +24,7 @@ class Snapshot:
         self._web_tier = web_tier
 
     def __call__(self) -> Reading:
-        """Take one."""
+        """Take one. The ops port's thread does: each value is read at once or copied at once."""
         metrics, tally = self._metrics, self._metrics.tally
         calls = metrics.backend_calls()
         return Reading(
@@ -38,7 +38,7 @@ class Snapshot:
             pending=metrics.pending(),
             pending_average=metrics.pending_average(),
             retries=metrics.retried(),
-            backends=tuple(_read(backend, calls.get(backend.address, 0)) for backend in self._balancer.backends),
+            backends=tuple(_read(backend, calls.get(backend.address, 0)) for backend in tuple(self._balancer.backends)),
             gateways=self._web_tier.addresses,
         )
 
