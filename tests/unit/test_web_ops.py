@@ -14,9 +14,12 @@ from aiohttp import web
 
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.apart import apart
+from tidegate_web.server.audience import Audience
 from tidegate_web.server.lifecycle import STUCK_S, Lifecycle
 from tidegate_web.server.ops import make_ops_app
+from tidegate_web.server.peers import Peers
 from tidegate_web.server.status import LiveStatus
+from tidegate_web.server.web_tier import WebTier
 from tidegate_web.status.reading import About, Limits, Reading
 from tidegate_web.tally import BUCKETS
 
@@ -28,8 +31,9 @@ def read() -> Reading:
 
 @contextlib.asynccontextmanager
 async def listening(lifecycle: Lifecycle) -> AsyncIterator[str]:
-    live = LiveStatus(About("a", "1", Limits(1, 1), "static:a:1"), read, lifecycle)
-    runner = web.AppRunner(make_ops_app(Metrics(), lifecycle, live))
+    audience = Audience()
+    live = LiveStatus(About("a", "1", Limits(1, 1), "static:a:1"), read, lifecycle, audience)
+    runner = web.AppRunner(make_ops_app(Metrics(), lifecycle, live, Peers(WebTier(None), audience.present)))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     yield "http://{}:{}".format(*runner.addresses[0])

@@ -10,15 +10,19 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tidegate_web.server import audience
+from tidegate_web.server import peers as server_peers
 from tidegate_web.server import status as server_status
+from tidegate_web.server.audience import LOOKED_S, Audience
 from tidegate_web.server.lifecycle import Lifecycle
+from tidegate_web.server.peers import Peers
 from tidegate_web.server.status import LiveStatus
 from tidegate_web.server.web_tier import WebTier
 from tidegate_web.settings import Settings
 from tidegate_web.status import pictures
 from tidegate_web.status.board import Board, duration, number
 from tidegate_web.status.history import EVENTS, SAMPLES, History
-from tidegate_web.status.reading import About, BackendReading, Limits, LoadedVersion, Reading
+from tidegate_web.status.reading import About, BackendReading, Limits, LoadedVersion, Peer, Reading
 from tidegate_web.tally import Tally, quantile_s
 
 ABOUT = About("web-<1>", "0.1.0", Limits(256, 1024), "static:a:1")
@@ -33,6 +37,7 @@ class Source:
         self.second = 0
         self.backends: list[BackendReading] = []
         self.gateways: frozenset[str] | None = None
+        self.peers: tuple[Peer, ...] = ()
         self.pending = 0
         self.retries = 0
 
@@ -51,6 +56,7 @@ class Source:
             retries=self.retries,
             backends=tuple(self.backends),
             gateways=self.gateways,
+            peers=self.peers,
         )
 
     def use(self, *addresses: str, version: int = 1, calls: int = 0) -> None:
@@ -259,7 +265,7 @@ def live(aiohttp_client: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     async def start() -> Any:
         source, lifecycle = Source(), Lifecycle(listening=True, discovered=True)
         source.use("127.0.0.1:8500")
-        live = LiveStatus(ABOUT, source, lifecycle)
+        live = LiveStatus(ABOUT, source, lifecycle, Audience())
         app = web.Application()
         app.add_routes(live.routes())
         tasks.append(asyncio.create_task(live.sample()))
@@ -287,13 +293,13 @@ async def test_the_stream_brings_each_sample_with_the_parts_of_the_page(live):
             if news["sample"]["rate"] > 0 and len(seen) > 3:
                 break
     assert seen == sorted(set(seen))
-    assert set(news["parts"]) == {"figures", "pods", "scaling", "pictures", "backends", "events"}
+    assert set(news["parts"]) == {"figures", "pods", "scaling", "pictures", "gateways", "backends", "events"}
     page = await (await client.get("/status")).text()
-    assert all(f'id="{part}"' in page or part == "scaling" for part in news["parts"])
+    assert all(f'id="{part}"' in page for part in news["parts"])
 
 
 async def test_streams_are_bounded_and_make_room_when_a_watcher_leaves(live, monkeypatch):
-    monkeypatch.setattr(server_status, "MOST_STREAMS", 2)
+    monkeypatch.setattr(audience, "MOST_STREAMS", 2)
     client, _, _ = await live()
     one, two = await client.get("/status/events"), await client.get("/status/events")
     refused = await client.get("/status/events")
@@ -370,3 +376,68 @@ async def test_the_web_tier_is_what_its_discovery_says_and_unknown_when_that_end
     assert known == [frozenset({"10.0.0.1:8081", "10.0.0.2:8081"})]
     assert tier.addresses is None
     assert "gateways not watched any more" in caplog.text
+
+
+def test_the_page_counts_as_looked_at_while_a_stream_lasts_and_shortly_after_it_was_loaded():
+    now = [100.0]
+    watchers = Audience(clock=lambda: now[0])
+    assert not watchers.present()
+    with watchers.stream():
+        assert watchers.present()
+    assert not watchers.present()
+    watchers.looked()
+    assert watchers.present()
+    now[0] += LOOKED_S
+    assert not watchers.present()
+
+
+def known(*addresses: str) -> WebTier:
+    tier = WebTier(None)
+    tier._addresses = frozenset(addresses)  # noqa: SLF001 as a watch would have told
+    return tier
+
+
+async def test_every_gateway_is_asked_while_somebody_looks_and_one_that_fails_is_shown_without_figures(
+    live, aiohttp_server, monkeypatch
+):
+    monkeypatch.setattr(server_peers, "INTERVAL_S", 0.01)
+    client, source, _ = await live()
+
+    async def nonsense(_: web.Request) -> web.Response:
+        return web.json_response({"now": []})
+
+    other = web.Application()
+    other.add_routes([web.get("/status.json", nonsense)])
+    broken = await aiohttp_server(other)
+    one, two = f"127.0.0.1:{client.port}", f"127.0.0.1:{broken.port}"
+    looking = [False]
+    peers = Peers(known(one, two, "127.0.0.1:1"), lambda: looking[0])
+    task = asyncio.create_task(peers.follow())
+    await asyncio.sleep(0.05)
+    assert not peers.figures
+    looking[0] = True
+    source.pending = 5
+    async with asyncio.timeout(10):
+        while not any(peer.pending == 5 for peer in peers.figures):
+            await asyncio.sleep(0.01)
+    assert {(peer.address, peer.pod) for peer in peers.figures} == {(one, "web-<1>"), (two, ""), ("127.0.0.1:1", "")}
+    task.cancel()
+
+
+def test_all_gateways_are_summed_listed_and_drawn():
+    source = Source()
+    source.peers = (Peer("b:1", "web-b", 20.0, 1.0, 12.0, 3), Peer("a:1", "web-<1>", 10.5, 0.0, None, 4), Peer("c:1"))
+    board, history = board_of(source)
+    assert (history.samples[-1].all_rate, history.samples[-1].all_pending) == (30.5, 7)
+    parts = board.parts()
+    cells = re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", parts["gateways"])
+    assert cells[5:10] == ['web-&lt;1&gt; <span class="quiet">this one</span>', "10.5", "\N{EN DASH} ", "4", "0"]
+    assert cells[-5:] == ["All", "30.5", "", "7", "1"]
+    assert "does not answer" in parts["gateways"]
+    assert parts["pictures"].count("all gateways <strong>") == 2
+
+
+def test_where_there_is_no_other_gateway_to_ask_nothing_is_said_of_all():
+    parts = board_of(Source())[0].parts()
+    assert not parts["gateways"].strip()
+    assert "all gateways" not in parts["pictures"]

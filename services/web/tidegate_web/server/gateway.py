@@ -19,11 +19,13 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.apart import apart
 from tidegate_web.server.app import make_app
+from tidegate_web.server.audience import Audience
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
+from tidegate_web.server.peers import Peers
 from tidegate_web.server.snapshot import Snapshot
 from tidegate_web.server.status import LiveStatus
 from tidegate_web.server.tls import Certificate
@@ -71,8 +73,10 @@ async def serve(settings: Settings) -> None:
     web_tier = WebTier.of(settings)
     limits = Limits(settings.max_inflight, settings.max_queue)
     about = About(pod, version("tidegate-web"), limits, settings.backends)
-    status = LiveStatus(about, Snapshot(metrics, balancer, web_tier), lifecycle)
-    ops = make_ops_app(metrics, lifecycle, status)
+    audience = Audience()
+    peers = Peers(web_tier, audience.present)
+    status = LiveStatus(about, Snapshot(metrics, balancer, web_tier, peers), lifecycle, audience)
+    ops = make_ops_app(metrics, lifecycle, status, peers)
 
     async with contextlib.AsyncExitStack() as stack:
         ops_port = partial(_listening, ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")

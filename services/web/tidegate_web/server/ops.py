@@ -4,17 +4,17 @@ It has an event loop of its own, so all it reads of the gateway are plain values
 """
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
 
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.lifecycle import Lifecycle
+from tidegate_web.server.peers import Peers
 from tidegate_web.server.status import LiveStatus
 
 
-def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus) -> web.Application:
+def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus, peers: Peers) -> web.Application:
     """Put the ops side together."""
 
     async def show_metrics(request: web.Request) -> web.Response:
@@ -33,15 +33,15 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus) -> 
             return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
         return web.Response(text="ready\n")
 
-    async def sampling(_: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(status.sample())
+    async def following(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work) for work in (status.sample(), peers.follow())]
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     app = web.Application()
-    app.cleanup_ctx.append(sampling)
+    app.cleanup_ctx.append(following)
     app.add_routes(
         [
             web.get("/metrics", show_metrics),

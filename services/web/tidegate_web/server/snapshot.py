@@ -3,6 +3,7 @@
 import time
 
 from tidegate_web.metrics import Metrics
+from tidegate_web.server.peers import Peers
 from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
@@ -16,12 +17,14 @@ class Snapshot:
         metrics: Knows the requests.
         balancer: Knows the model servers.
         web_tier: Knows the other gateways.
+        peers: Know what those say.
     """
 
-    def __init__(self, metrics: Metrics, balancer: Balancer, web_tier: WebTier) -> None:
+    def __init__(self, metrics: Metrics, balancer: Balancer, web_tier: WebTier, peers: Peers) -> None:
         self._metrics = metrics
         self._balancer = balancer
         self._web_tier = web_tier
+        self._peers = peers
 
     def __call__(self) -> Reading:
         """Take one. The ops port's thread does: each value is read at once or copied at once."""
@@ -40,6 +43,7 @@ class Snapshot:
             retries=metrics.retried(),
             backends=tuple(_read(backend, calls.get(backend.address, 0)) for backend in tuple(self._balancer.backends)),
             gateways=self._web_tier.addresses,
+            peers=self._peers.figures,
         )
 
 

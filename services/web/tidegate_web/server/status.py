@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from aiohttp import web
 
 from tidegate_web.codec.json_text import dumps
+from tidegate_web.server.audience import MOST_STREAMS, Audience
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.status.board import CONTENT_SECURITY_POLICY, Board
 from tidegate_web.status.history import History
@@ -15,7 +16,7 @@ from tidegate_web.status.reading import About, LoadedVersion, Reading
 log = logging.getLogger(__name__)
 
 INTERVAL_S = 1.0
-MOST_STREAMS = 32
+
 SLOWEST_S = 5.0
 """A watcher that has not taken a sample after so long is left."""
 
@@ -27,17 +28,18 @@ class LiveStatus:
         about: What does not change.
         read: Takes a reading.
         lifecycle: Whether the gateway is ready, and when it leaves.
+        audience: Who looks.
     """
 
-    def __init__(self, about: About, read: Callable[[], Reading], lifecycle: Lifecycle) -> None:
+    def __init__(self, about: About, read: Callable[[], Reading], lifecycle: Lifecycle, audience: Audience) -> None:
         self._about = about
         self._read = read
         self._lifecycle = lifecycle
+        self._audience = audience
         self._history = History()
         self._history.take(read())
         self._board = Board(about, self._history)
         self._sampled = asyncio.Event()
-        self._streams = 0
         self._message = b""
 
     def routes(self) -> list[web.RouteDef]:
@@ -65,6 +67,7 @@ class LiveStatus:
 
     async def page(self, _: web.Request) -> web.Response:
         """Show the page as of the last sample."""
+        self._audience.looked()
         return web.Response(
             text=self._board.page(self._lifecycle.reasons_not_ready()),
             content_type="text/html",
@@ -76,10 +79,10 @@ class LiveStatus:
             },
         )
 
-    async def document(self, _: web.Request) -> web.Response:
-        """Give all that is known, as JSON."""
+    async def document(self, request: web.Request) -> web.Response:
+        """Give all that is known, as JSON; without the past when asked for `history=0`."""
         history = self._history
-        document = {
+        document: dict[str, object] = {
             "pod": self._about.pod,
             "version": self._about.version,
             "not_ready": self._lifecycle.reasons_not_ready(),
@@ -95,21 +98,18 @@ class LiveStatus:
             ],
             "gateways": None if history.gateways is None else sorted(history.gateways),
             "now": history.samples[-1],
-            "history": list(history.samples),
-            "events": list(history.events),
         }
+        if request.query.get("history") != "0":
+            document |= {"history": list(history.samples), "events": list(history.events), "peers": history.peers}
         return web.Response(body=dumps(document), content_type="application/json")
 
     async def events(self, request: web.Request) -> web.StreamResponse:
         """Send the parts of the page that changed, each second, until the gateway drains; 503 when many watch."""
-        if self._streams >= MOST_STREAMS or self._lifecycle.draining:
+        if self._audience.full or self._lifecycle.draining:
             why = "this pod is leaving" if self._lifecycle.draining else f"{MOST_STREAMS} others watch already"
             return web.Response(status=503, text=f"No stream: {why}\n", headers={"Retry-After": "5"})
-        self._streams += 1
-        try:
+        with self._audience.stream():
             return await self._stream(request)
-        finally:
-            self._streams -= 1
 
     async def stylesheet(self, _: web.Request) -> web.Response:
         """Give the page's style."""

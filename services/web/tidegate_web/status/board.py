@@ -24,7 +24,7 @@ SHOWN_EVENTS = 12
 SHOWN_PODS = 40
 """More would not be told apart on a screen; the page says how many there are."""
 
-PARTS = ("figures", "pods", "scaling", "pictures", "backends", "events")
+PARTS = ("figures", "pods", "scaling", "pictures", "gateways", "backends", "events")
 """What changes while one looks: a template of that name each, and the id of the element that it fills."""
 
 TIERS = {"serving": "model server", "web": "gateway", "model": "model"}
@@ -107,6 +107,7 @@ class Board:
             "pods": self._pods(),
             "scaling": {"chart": replicas},
             "pictures": {"charts": charts},
+            "gateways": self._gateways(),
             "backends": {"backends": backends[:SHOWN_PODS], "of": len(backends)},
             "events": {"events": [_told(event) for event in reversed(list(history.events)[-SHOWN_EVENTS:])]},
         }
@@ -153,6 +154,26 @@ class Board:
             "calls": number(sum(backend.rate for backend in history.backends)),
         }
 
+    def _gateways(self) -> dict[str, object]:
+        answered = [peer for peer in self._history.peers if peer.pod]
+        rows = [
+            (
+                peer.pod,
+                number(peer.rate),
+                " ".join(duration(peer.p99_ms)),
+                number(peer.pending),
+                number(peer.failure_rate),
+            )
+            for peer in sorted(answered, key=lambda peer: peer.pod)
+        ]
+        total = (
+            number(sum(peer.rate for peer in answered)),
+            number(sum(peer.pending for peer in answered)),
+            number(sum(peer.failure_rate for peer in answered)),
+        )
+        silent = [peer.address for peer in self._history.peers if not peer.pod]
+        return {"rows": rows, "total": total, "silent": silent, "this": self._about.pod}
+
     def _charts(self) -> list[Chart]:
         samples = list(self._history.samples)
         now = samples[-1]
@@ -165,6 +186,10 @@ class Board:
             picture = pictures.draw([drawn for drawn, _ in lines], now.unix_s, title, axes)
             named = [(drawn.name, drawn.style, value) for drawn, value in lines]
             return Chart(title, unit, picture, named, number(picture.top))
+
+        def everywhere(field: str, value: float | None) -> list[tuple[Line, str]]:
+            """Draw all gateways' sum where there is one: of a lone pod it would say the same twice."""
+            return [] if value is None else [(line("all gateways", "all", field), number(value))]
 
         marks = [
             Mark(event.unix_s, f"{event.tier} {event.kind}", f"{_clock(event.unix_s)} {event.name} {event.kind}")
@@ -182,6 +207,7 @@ class Board:
                 "Requests",
                 "a second",
                 Axes(floor=10),
+                *everywhere("all_rate", now.all_rate),
                 (line("answered", "web", "rate"), number(now.rate)),
                 (line("refused", "warn", "refused_rate"), number(now.refused_rate)),
                 (line("failed", "bad", "failure_rate"), number(now.failure_rate)),
@@ -197,6 +223,7 @@ class Board:
                 "Pending predictions",
                 f"rows, limit {self._about.limits.inflight}",
                 Axes(floor=10, limit=self._about.limits.inflight),
+                *everywhere("all_pending", now.all_pending),
                 (line("pending", "web", "pending"), number(now.pending)),
                 (line("mean of 15 s", "serving", "pending_average"), number(now.pending_average)),
             ),

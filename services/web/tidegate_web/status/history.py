@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from operator import sub
 
-from tidegate_web.status.reading import LoadedVersion, Reading
+from tidegate_web.status.reading import LoadedVersion, Peer, Reading
 from tidegate_web.tally import quantile_s
 
 SAMPLES = 600
@@ -32,6 +32,8 @@ class Sample:
         pending_average: The same, mean of the last 15 s.
         serving: Model servers in use.
         web: Ready pods of the web tier; None where nobody knows.
+        all_rate: Answered requests a second of all gateways; None while nobody asks them.
+        all_pending: Their pending rows.
     """
 
     unix_s: float
@@ -46,6 +48,8 @@ class Sample:
     pending_average: float
     serving: int
     web: int | None
+    all_rate: float | None
+    all_pending: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class History:
         self.events: deque[Event] = deque(maxlen=EVENTS)
         self.backends: tuple[BackendSample, ...] = ()
         self.gateways: frozenset[str] | None = None
+        self.peers: tuple[Peer, ...] = ()
         self._last: Reading | None = None
 
     def take(self, reading: Reading) -> Sample:
@@ -109,6 +114,8 @@ class History:
             pending_average=reading.pending_average,
             serving=len(reading.backends),
             web=None if reading.gateways is None else len(reading.gateways),
+            all_rate=sum(peer.rate for peer in reading.peers) if reading.peers else None,
+            all_pending=sum(peer.pending for peer in reading.peers) if reading.peers else None,
         )
         calls = {backend.address: backend.calls for backend in last.backends}
         self.backends = tuple(
@@ -123,6 +130,7 @@ class History:
             for backend in sorted(reading.backends, key=lambda backend: backend.address)
         )
         self.gateways = reading.gateways
+        self.peers = reading.peers
         self._note_changes(last, reading)
         self.samples.append(sample)
         return sample

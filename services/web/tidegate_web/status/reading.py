@@ -33,6 +33,27 @@ class BackendReading:
 
 
 @dataclass(frozen=True, slots=True)
+class Peer:
+    """A gateway pod's last second, by its own account; without a name where it did not answer.
+
+    Attributes:
+        address: Of its ops port.
+        pod: Its name.
+        rate: Answered requests a second.
+        failure_rate: Those a second with a status from 500.
+        p99_ms: Duration that 99 % did not exceed; None where nothing was answered.
+        pending: Rows queued for or in flight to the model servers.
+    """
+
+    address: str
+    pod: str = ""
+    rate: float = 0.0
+    failure_rate: float = 0.0
+    p99_ms: float | None = None
+    pending: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """The gateway.
 
@@ -49,6 +70,7 @@ class Reading:
         retries: Calls repeated on another model server, in all.
         backends: The model servers in use.
         gateways: Addresses of the web tier's ready pods; None where nobody knows them.
+        peers: What those pods say; empty while nobody asks.
     """
 
     unix_s: float
@@ -63,6 +85,7 @@ class Reading:
     retries: int
     backends: tuple[BackendReading, ...]
     gateways: frozenset[str] | None
+    peers: tuple[Peer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
