@@ -1,5 +1,6 @@
 """TLS and bearer tokens of a running gateway, both renewed without a restart."""
 
+import http.client
 import os
 import shutil
 import socket
@@ -122,6 +123,31 @@ def test_both_are_renewed_while_it_runs(secured, openssl, tmp_path):
     wait_until(lambda: secured.serial() == 2)
     assert secured.predict("second") == 200
     assert "first" not in secured.gateway.log.read_text()
+
+
+def test_with_tls_alone_a_connection_may_go_from_the_fast_way_in_to_the_plain_one(
+    openssl, model_server, start_gateway_process, tmp_path
+):
+    certificate, key = make_certificate(openssl, tmp_path / "tls", 1)
+    gateway = start_gateway_process(
+        TIDEGATE_BACKENDS=f"static:{model_server.address}",
+        TIDEGATE_TLS_CERT_FILE=str(certificate),
+        TIDEGATE_TLS_KEY_FILE=str(key),
+    )
+    connection = http.client.HTTPSConnection(
+        "127.0.0.1", gateway.http_port, timeout=20, context=ssl.create_default_context(cafile=certificate)
+    )
+    for method, path, body in (
+        ("POST", "/v1/models/and_gate:predict", BODY),
+        ("GET", "/home", None),
+        ("GET", "/v1/models/and_gate", None),
+        ("POST", "/v1/models/and_gate:predict", BODY),
+    ):
+        connection.request(method, path, body)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        answer.read()
+    connection.close()
 
 
 def test_the_ops_port_stays_plain_and_open(secured):

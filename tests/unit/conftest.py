@@ -13,6 +13,7 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import NotFound, TidegateError
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Array,
     Classified,
     ExampleQuery,
@@ -28,6 +29,7 @@ from tidegate_web.prediction import (
 from tidegate_web.server.app import make_app
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
@@ -58,6 +60,12 @@ class FakePredictor:
     def route(self, model: ModelRef, client: str) -> ModelRef:
         assert client
         return model
+
+    def known_metadata(self, _: ModelRef) -> ModelMetadata | None:
+        return None
+
+    def submit(self, _: Prediction, __: float, ___: Answered) -> Callable[[], None] | None:
+        return None
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
         raise NotImplementedError
@@ -122,7 +130,7 @@ def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) ->
         metrics, lifecycle = Metrics(), Lifecycle()
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
-        observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
+        observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
         client = await aiohttp_client(make_app(chosen, admitted, observer, tokens))
         return Gateway(client, predictor, metrics, lifecycle)
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+import numpy as np
+
 from tidegate_web.codec import json_text
 from tidegate_web.codec.values import describe, from_array, is_finite, to_array
 from tidegate_web.errors import BackendFault, BadInput, Problem
@@ -17,7 +19,7 @@ class Layout(Enum):
     COLUMNS = "inputs"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PredictBody:
     """A parsed body, not yet held against a signature."""
 
@@ -35,15 +37,15 @@ def parse_predict(body: bytes) -> PredictBody:
     document = json_text.loads(body)
     if not isinstance(document, dict):
         raise BadInput(problems=(Problem("body", 'an object with "instances" or "inputs"', describe(document)),))
-    layouts = [layout for layout in Layout if layout.value in document]
-    if len(layouts) != 1:
-        came = "both" if layouts else f"the keys {sorted(document)[:5]}"
+    by_rows = "instances" in document
+    if by_rows == ("inputs" in document):
+        came = "both" if by_rows else f"the keys {sorted(document)[:5]}"
         raise BadInput(problems=(Problem("body", 'one of "instances" (rows) and "inputs" (columns)', came),))
-    (layout,) = layouts
     signature_name = document.get("signature_name", DEFAULT_SIGNATURE)
     if not isinstance(signature_name, str):
         raise BadInput(problems=(Problem("signature_name", "a text", describe(signature_name)),))
-    return PredictBody(layout, signature_name or DEFAULT_SIGNATURE, document[layout.value])
+    layout, key = (Layout.ROWS, "instances") if by_rows else (Layout.COLUMNS, "inputs")
+    return PredictBody(layout, signature_name or DEFAULT_SIGNATURE, document[key])
 
 
 def select_signature(metadata: ModelMetadata, name: str) -> Signature:
@@ -67,8 +69,10 @@ def tensors(body: PredictBody, signature: Signature) -> dict[str, Array]:
     Raises:
         BadInput: Missing or unknown inputs, or values that do not fit; names every place.
     """
-    columns = _columns_of_rows(body.tensors, signature) if body.layout is Layout.ROWS else _columns(body, signature)
-    where = "instances" if body.layout is Layout.ROWS else "inputs"
+    if body.layout is Layout.ROWS:
+        where, columns = "instances", _columns_of_rows(body.tensors, signature)
+    else:
+        where, columns = "inputs", _columns(body, signature)
     named = len(signature.inputs) > 1
     return {
         name: to_array(column, signature.inputs[name], f"{where}.{name}" if named else where)
@@ -114,6 +118,13 @@ def encode_outputs(outputs: Mapping[str, Array], layout: Layout) -> bytes:
     Raises:
         BackendFault: Rows were asked for and the outputs do not agree on how many there are.
     """
+    if len(outputs) == 1:
+        (array,) = outputs.values()
+        if array.dtype.kind in "fiu" and array.ndim:
+            key = "outputs" if layout is Layout.COLUMNS else "predictions"
+            text = json_text.dumps({key: np.ascontiguousarray(array)})
+            if b"null" not in text:  # as orjson writes NaN and infinities
+                return text
     finite = all(is_finite(array) for array in outputs.values())
     values = {name: from_array(array, name, plain=not finite) for name, array in outputs.items()}
     if layout is Layout.COLUMNS:

@@ -1,5 +1,6 @@
 """Handlers of `/v1/models/…`: predict, metadata and status, of the default version, a version or a label."""
 
+from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
@@ -7,7 +8,7 @@ from aiohttp import web
 from tidegate_web.codec import rest_v1 as codec
 from tidegate_web.codec.json_text import dumps
 from tidegate_web.errors import NotFound
-from tidegate_web.prediction import ModelMetadata, ModelRef, Prediction, Predictor, Signature, TensorSpec
+from tidegate_web.prediction import ModelMetadata, ModelRef, Outcome, Prediction, Predictor, Signature, TensorSpec
 from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
@@ -42,14 +43,12 @@ class RestV1:
 
     async def predict(self, request: web.Request) -> web.Response:
         """Answer `POST …:predict`."""
-        model = self._predictor.route(model_ref(request), self._context.client(request))
-        body = codec.parse_predict(await request.read())
-        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
-        signature = codec.select_signature(metadata, body.signature_name)
-        prediction = Prediction(model, body.signature_name, codec.tensors(body, signature), signature.batchable)
-        outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
+        model, client = model_ref(request), self._context.client(request)
+        body, outcome = await predict(
+            self._predictor, model, client, await request.read(), lambda: self._context.remaining_s(request)
+        )
         self._context.answered(request, outcome)
-        return _json(codec.encode_outputs(outcome.outputs, body.layout))
+        return _json(body)
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Answer `GET …/metadata`."""
@@ -73,6 +72,38 @@ class RestV1:
                 }
             )
         )
+
+
+async def predict(
+    predictor: Predictor, model: ModelRef, client: str, body: bytes, remaining_s: Callable[[], float]
+) -> tuple[bytes, Outcome]:
+    """Answer the body of a `:predict`, whichever way it came.
+
+    Args:
+        predictor: What answers.
+        model: As the path names it.
+        client: What stays the same over a client's requests.
+        body: The request's.
+        remaining_s: Gives the seconds that it may still take.
+
+    Raises:
+        TidegateError: The body does not fit, or the Predictor's own.
+    """
+    asked = codec.parse_predict(body)
+    model = predictor.route(model, client)
+    metadata = await predictor.metadata(model, remaining_s())
+    outcome = await predictor.predict(to_prediction(asked, model, metadata), remaining_s())
+    return codec.encode_outputs(outcome.outputs, asked.layout), outcome
+
+
+def to_prediction(asked: codec.PredictBody, model: ModelRef, metadata: ModelMetadata) -> Prediction:
+    """Hold a parsed body against the model's signature.
+
+    Raises:
+        BadInput: It does not fit.
+    """
+    signature = codec.select_signature(metadata, asked.signature_name)
+    return Prediction(model, asked.signature_name, codec.tensors(asked, signature), signature.batchable)
 
 
 def model_ref(request: web.Request) -> ModelRef:

@@ -62,14 +62,18 @@ class Tokens:
         return any(matches)
 
     async def follow(self) -> None:
-        """Read the file again and again, until cancelled."""
+        """Read the file again and again, until cancelled; what is wrong with it is told once."""
+        told = ""
         while True:
             await asyncio.sleep(LOOK_S)
             try:
                 digests = await asyncio.to_thread(self._read)
             except (OSError, ValueError) as error:
-                log.warning("tokens not read: the last good ones stand", extra={"error": str(error)})
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("tokens not read: the last good ones stand", extra={"error": told})
                 continue
+            told = ""
             if digests != self._digests:
                 self._digests = digests
                 log.info("tokens read", extra={"tokens": len(digests)})

@@ -4,6 +4,7 @@ A Service balances connections, not requests: clients that keep theirs would nev
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
@@ -35,11 +36,15 @@ class ConnectionAge:
         """Whether to close after the present answer. Age counts from the connection's first request."""
         if not self._max_age_s or connection is None:
             return False
-        now = self._clock()
         # uvloop's TLS transports take no weak references; what they encrypt with lives as long and does
         connected = connection.get_extra_info("ssl_object") or connection
         expires = self._expires.get(connected)
         if expires is None:
-            expires = now + self._max_age_s * self._uniform(1 - JITTER, 1 + JITTER)
-            self._expires[connected] = expires
-        return now >= expires
+            expires = self._expires[connected] = self.expiry()
+        return self._clock() >= expires
+
+    def expiry(self) -> float:
+        """Draw the time at which a connection that begins now is to be closed."""
+        if not self._max_age_s:
+            return math.inf
+        return self._clock() + self._max_age_s * self._uniform(1 - JITTER, 1 + JITTER)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Classified,
     ExampleQuery,
     ModelMetadata,
@@ -79,6 +80,14 @@ class ServingPredictor:
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         """Answer a prediction, joined with others where that is safe."""
         return await self._batcher.predict(prediction, timeout_s)
+
+    def known_metadata(self, model: ModelRef) -> ModelMetadata | None:
+        """Return a model's signatures where they are fresh."""
+        return self._signatures.fresh(model)
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Begin to answer a prediction that is joined with others, and call back."""
+        return self._batcher.submit(prediction, timeout_s, answered)
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
         """Answer a classify request."""

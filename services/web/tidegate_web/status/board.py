@@ -145,7 +145,11 @@ class Board:
         if history.gateways is None:
             web = [Pod(self._about.pod, "ready", "this one")]
         else:
-            web = [Pod(_short(name), _fresh(name, "web", recent) or "ready") for name in sorted(history.gateways)]
+            rates = {peer.address: f"{number(peer.rate)} / s" for peer in history.peers if peer.pod}
+            web = [
+                Pod(_short(name), _fresh(name, "web", recent) or "ready", rates.get(name, ""))
+                for name in sorted(history.gateways)
+            ]
         return {
             "web": (web + _gone("web", web, recent))[:SHOWN_PODS],
             "serving": (serving + _gone("serving", serving, recent))[:SHOWN_PODS],
