@@ -8,7 +8,6 @@ import ssl
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -74,18 +73,14 @@ class Secured:
 
     def predict(self, token: str) -> int:
         """The status of a prediction over a verified connection."""
-        request = urllib.request.Request(
-            f"https://127.0.0.1:{self.gateway.http_port}/v1/models/and_gate:predict",
-            data=BODY,
-            headers={"Authorization": f"Bearer {token}"},
-        )
+        context = ssl.create_default_context(cafile=self.certificate)
+        connection = http.client.HTTPSConnection("127.0.0.1", self.gateway.http_port, timeout=20, context=context)
         try:
-            context = ssl.create_default_context(cafile=self.certificate)
-            with urllib.request.urlopen(request, timeout=20, context=context) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
+            headers = {"Authorization": f"Bearer {token}"}
+            connection.request("POST", "/v1/models/and_gate:predict", BODY, headers)
+            return connection.getresponse().status
+        finally:
+            connection.close()
 
 
 def wait_until(holds: Callable[[], bool]) -> None:

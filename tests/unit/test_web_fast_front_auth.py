@@ -16,6 +16,11 @@ def head(*lines: str) -> RequestHead:
     return read
 
 
+def test_a_request_with_two_tokens_is_left_to_the_plain_way():
+    line = "POST /v1/models/and_gate:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 2"
+    assert read_head(f"{line}\r\nAuthorization: Bearer a\r\nauthorization: Bearer b".encode()) is None
+
+
 @pytest.mark.parametrize(
     ("lines", "admitted"),
     [((), False), (("Authorization: Bearer wrong",), False), (("AUTHORIZATION: Bearer right",), True)],
