@@ -1,6 +1,6 @@
-"""The gateway's own process, with a pod's surroundings from the environment: an API server without TLS, a name's addresses.
+"""The gateway's own process in a pod's surroundings: an API server without TLS, and a name's addresses.
 
-POD_API_SERVER is the API server's address; POD_ADDRESSES names a file that holds, separated by blanks, what DNS answers.
+POD_API_SERVER is the API server's address; POD_ADDRESSES names a file of what DNS answers, separated by blanks.
 All else is `python -m tidegate_web`.
 """
 
@@ -30,7 +30,7 @@ if __name__ == "__main__":
         token.flush()
         api = ApiServer(os.environ.get("POD_API_SERVER", ""), "trial", Path(token.name), None)
         with (
-            mock.patch.object(ApiServer, "of_pod", lambda: api),
+            mock.patch.object(ApiServer, "of_pod", return_value=api),
             mock.patch.object(schemes, "DnsDiscovery", partial(DnsDiscovery, resolver=resolve)),
         ):
             sys.exit(main())

@@ -2,8 +2,8 @@
 
     python -m tests.doubles.model_server --listen 127.0.0.1:8500 --model and_gate=1,2 --label and_gate:canary=2
 
-For each row `[a, b]` it answers `[a, version]`, so that whoever asked can tell whether it got its own row back and which
-version answered. It writes its Counts as one JSON line on standard output at SIGUSR1 and when SIGTERM has drained it.
+For each row `[a, b]` it answers `[a, version]`, so that whoever asked can tell whether it got its own row back, and
+from which version. It writes its Counts as one JSON line on standard output at SIGUSR1 and when SIGTERM has drained it.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from tidegate_proto.prediction_pb2 import (
     PredictRequest,
     PredictResponse,
 )
-from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, register
+from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method, register
 from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap, TensorInfo
 from tidegate_proto.tensor_pb2 import DataType, TensorProto, TensorShapeProto
 
@@ -95,7 +95,7 @@ class Behaviour:
     hang: bool = False
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What TF Serving says of a model, version or label that it does not serve."""
 
     def __init__(self, code: grpc.StatusCode, text: str) -> None:
@@ -124,9 +124,7 @@ class ModelServer:
             remaining = context.time_remaining()
             counts.remaining_s.append(None if remaining is None else round(remaining, 3))
             counts.first_values += rows[:, 0].tolist()
-        if behaviour.fail_code and (
-            counts.failed < behaviour.fail_calls or now - self._first_at < behaviour.fail_s
-        ):
+        if behaviour.fail_code and (counts.failed < behaviour.fail_calls or now - self._first_at < behaviour.fail_s):
             counts.failed += 1
             await context.abort(grpc.StatusCode[behaviour.fail_code], "made to fail")
         version = await self._version(request.model_spec, context)
@@ -169,7 +167,7 @@ class ModelServer:
         assert versions is not None
         return GetModelStatusResponse(
             model_version_status=[
-                ModelVersionStatus(version=version, state=ModelVersionStatus.State.Value(state))
+                ModelVersionStatus(version=version, state=state)
                 for version, state in versions.items()
                 if wanted in {None, version}
             ]
@@ -178,7 +176,7 @@ class ModelServer:
     async def _version(self, spec: ModelSpec, context: Context) -> int:
         try:
             return self._resolve(spec)
-        except Refusal as refusal:
+        except RefusalError as refusal:
             self.counts.refused += 1
             await context.abort(refusal.code, str(refusal))
         raise AssertionError("abort does not return")
@@ -190,15 +188,15 @@ class ModelServer:
             if spec.version.value in available:
                 return spec.version.value
             text = f"Servable not found for request: Specific({spec.name}, {spec.version.value})"
-            raise Refusal(grpc.StatusCode.NOT_FOUND, text)
+            raise RefusalError(grpc.StatusCode.NOT_FOUND, text)
         if spec.version_label:
             labelled = self.behaviour.labels.get((spec.name, spec.version_label))
             if labelled in available:
                 return labelled
             text = f"Unrecognized servable version label: {spec.version_label}"
-            raise Refusal(grpc.StatusCode.INVALID_ARGUMENT, text)
+            raise RefusalError(grpc.StatusCode.INVALID_ARGUMENT, text)
         if not available:
-            raise Refusal(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})")
+            raise RefusalError(grpc.StatusCode.NOT_FOUND, f"Servable not found for request: Latest({spec.name})")
         return max(available)
 
     async def _work(self, rows: int) -> None:
@@ -289,7 +287,7 @@ async def serve(address: str, drain_s: float, behaviour: Behaviour) -> None:
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, report)
     server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    behaviours = {
+    behaviours: dict[Method[Any, Any], Any] = {
         PREDICT: model_server.predict,
         GET_MODEL_METADATA: model_server.metadata,
         GET_MODEL_STATUS: model_server.status,

@@ -14,7 +14,7 @@ WORK = ("--fixed-ms", "10")
 """Long enough that some calls are always under way when a process is told to stop."""
 
 LEARNS_S = 0.2
-"""How long clients still send to a gateway after its SIGTERM: a Service's rules follow the pod's end, not the reverse."""
+"""How long clients still send to a gateway after its SIGTERM: a Service's rules follow a pod's end."""
 
 SETTLES_S = 0.3
 """Between two restarts, so that each meets a steady load."""

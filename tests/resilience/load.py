@@ -24,7 +24,7 @@ LARGEST_ID = 2**24
 """Up to here a float32 tells whole numbers apart."""
 
 
-class Lost(Exception):
+class LostError(Exception):
     """The connection ended before the answer did.
 
     Args:
@@ -78,7 +78,7 @@ class Connection(asyncio.Protocol):
         self.closed = True
         if self._waiter is not None and not self._waiter.done():
             idle_close = self._answered > 0 and not self._received
-            self._waiter.set_exception(Lost(f"connection lost: {exc!r}", idle_close=idle_close))
+            self._waiter.set_exception(LostError(f"connection lost: {exc!r}", idle_close=idle_close))
 
     def close(self) -> None:
         self.closed = True
@@ -89,10 +89,10 @@ class Connection(asyncio.Protocol):
         """Send a request and read its answer.
 
         Raises:
-            Lost: The connection ended, or the answer did not come in time.
+            LostError: The connection ended, or the answer did not come in time.
         """
         if self.closed or self.transport is None:
-            raise Lost("closed while idle", idle_close=self._answered > 0)
+            raise LostError("closed while idle", idle_close=self._answered > 0)
         self._waiter = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         try:
@@ -100,7 +100,7 @@ class Connection(asyncio.Protocol):
                 return await self._waiter
         except TimeoutError:
             self.close()
-            raise Lost(f"no answer in {timeout_s} s") from None
+            raise LostError(f"no answer in {timeout_s} s") from None
         finally:
             self._waiter = None
 
@@ -109,14 +109,14 @@ async def connect(address: str) -> Connection:
     """Open a connection to `host:port`.
 
     Raises:
-        Lost: Nobody listens there.
+        LostError: Nobody listens there.
     """
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(CONNECT_S):
             _, connection = await asyncio.get_running_loop().create_connection(Connection, host, int(port))
     except (OSError, TimeoutError) as error:
-        raise Lost(f"no connection to {address}: {error!r}") from None
+        raise LostError(f"no connection to {address}: {error!r}") from None
     return connection
 
 
@@ -139,6 +139,7 @@ class Outcome:
     Attributes:
         number: Its own, and its row.
         intended: When it was to be sent, by time.monotonic().
+        sent: When it was.
         answered: When its answer was complete.
         kind: `ok`, `wrong` (another's answer), `status` (not 200) or `lost`.
         status: HTTP status, 0 where there is none.
@@ -151,6 +152,7 @@ class Outcome:
 
     number: int
     intended: float
+    sent: float = 0.0
     answered: float = 0.0
     kind: str = "lost"
     status: int = 0
@@ -218,12 +220,13 @@ class Load:
     async def one(self, intended: float | None = None) -> Outcome:
         """Send one request."""
         number = next(self._numbers) % LARGEST_ID
-        outcome = Outcome(number, time.monotonic() if intended is None else intended)
+        sent = time.monotonic()
+        outcome = Outcome(number, sent if intended is None else intended, sent)
         self.outcomes.append(outcome)
         body = b'{"instances":[[%d,0]]}' % number
         try:
             answer = await self._ask(post(self.path, body, self.headers(number)), outcome)
-        except Lost as lost:
+        except LostError as lost:
             outcome.answered = time.monotonic()
             outcome.said = str(lost)
             return outcome
@@ -236,7 +239,7 @@ class Load:
         connection = await self._connection(target)
         try:
             answer = await connection.ask(request)
-        except Lost as lost:
+        except LostError as lost:
             if not lost.idle_close:
                 raise
             outcome.idle_closes += 1
@@ -254,6 +257,10 @@ class Load:
             if not connection.closed:
                 return connection
         return await connect(target)
+
+    def lateness_s(self, share: float) -> float:
+        """Return how late the generator itself sent that share of the requests, at most."""
+        return percentile([outcome.sent - outcome.intended for outcome in self.outcomes], share)
 
     def close(self) -> None:
         """Close every idle connection."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.resilience.load import Answer, Load, Lost, connect, get
+from tests.resilience.load import Answer, Load, LostError, connect, get
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 20.0
@@ -159,7 +159,7 @@ class Gateway(Child):
         """Wait until it says that it is ready."""
         deadline = time.monotonic() + START_S
         while True:
-            with contextlib.suppress(Lost):
+            with contextlib.suppress(LostError):
                 if (await ask(self.ops, get("/readyz"))).status == 200:
                     return
             if self.process.poll() is not None or time.monotonic() > deadline:
