@@ -12,11 +12,17 @@ STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 417, 429
 PAGES = (b"/ ", b"/?", b"/home", b"/assets/", b"/docs")
 """Paths that answer people: their errors may be HTML."""
 
-SILENCE_S = 0.5
-"""How long to wait for an answer before the sending side is closed, as a client that gives up would."""
+SILENCE_S = 0.3
+"""How long to wait for an answer to what is no whole request before the connection is closed.
 
-PATIENCE_S = 15.0
-"""How long an answer may take after that: the request time-out, and some."""
+Half-closing is no way to wait for one: to the gateway, as to nginx, a client that closes its sending side has left.
+"""
+
+PATIENCE_S = 20.0
+"""How long an answer to a whole request may take: the request time-out of a busy machine, and some."""
+
+BEFORE_OURS = frozenset({417})
+"""What aiohttp answers by itself before any handler or middleware is asked, as text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +44,18 @@ async def exchange(host: str, port: int, case: Case) -> Heard:
     try:
         sending = asyncio.create_task(_send(writer, case.data))
         received = b""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + PATIENCE_S
-        half_closed = False
+        is_partial = _is_no_request(case.data)
         while True:
             answers = split(received, case.data)
-            if answers is not None and (half_closed or _is_whole(case.data, len(answers))):
+            if answers is not None and _is_whole(case.data, len(answers)):
                 break
             try:
-                async with asyncio.timeout(max(0.0, deadline - loop.time()) if half_closed else SILENCE_S):
+                async with asyncio.timeout(SILENCE_S if answers or is_partial else PATIENCE_S):
                     data = await reader.read(2**16)
             except TimeoutError:
-                if half_closed:
-                    raise
-                if answers:
+                if answers or is_partial:
                     break
-                half_closed = True
-                if not writer.is_closing() and writer.can_write_eof():
-                    writer.write_eof()
-                continue
+                raise
             except ConnectionError:
                 data = b""
             if not data:
@@ -98,6 +97,8 @@ def split(received: bytes, sent: bytes) -> list[tuple[bytes, bytes]] | None:
             return None
         answers.append((head, rest[:length]))
         received = rest[length:]
+        if is_head and not received.startswith(b"HTTP/"):
+            break  # what cannot be parsed is answered with a body whatever the method was
     return answers or None
 
 
@@ -125,7 +126,7 @@ def complaint(case: Case, heard: Heard) -> str:
     if not heard.statuses:
         return "" if _is_no_request(case.data) else "closed without an answer"
     status = heard.statuses[-1]
-    if status < 400 or case.data.startswith(b"HEAD ") or _is_page(case.data):
+    if status < 400 or status in BEFORE_OURS or case.data.startswith(b"HEAD ") or _is_page(case.data):
         return ""
     try:
         document = json.loads(heard.last_body)

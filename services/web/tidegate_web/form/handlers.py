@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from tidegate_web.cards import Cards
 from tidegate_web.codec.rest_v1 import select_signature
@@ -55,7 +56,7 @@ class Form:
         """Predict what was typed, and show the answer above the form."""
         try:
             posted = await request.post()
-        except (ValueError, LookupError, web.RequestPayloadError):
+        except (ValueError, LookupError, web.RequestPayloadError, HttpProcessingError):
             error = BadInput("The form that was sent cannot be read: expected it encoded as its Content-Type says")
             return self._failure(request, error, self._predictor.models()[0], {})
         typed = {name: value for name, value in posted.items() if isinstance(value, str)}

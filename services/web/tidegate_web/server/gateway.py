@@ -17,6 +17,7 @@ from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.connections import BoundedRunner, ConnectionLimits
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
@@ -53,15 +54,16 @@ async def serve(settings: Settings) -> None:
     )
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     observer = Observer(settings, metrics, lifecycle, ages, pod)
+    limits = ConnectionLimits(settings.max_connections, metrics.shed.labels("connections").inc)
     ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
+        await stack.enter_async_context(_listening(ops, limits, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
         stack.push_async_callback(balancer.close)
         await stack.enter_async_context(_following(discovery, balancer, lifecycle))
         app = make_app(settings, predictor, observer)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
+        async with _listening(app, limits, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
@@ -82,14 +84,20 @@ def _stop_on_signals() -> asyncio.Event:
 
 @contextlib.asynccontextmanager
 async def _listening(
-    app: web.Application, host: str, port: int, setting: str, finish: Callable[[], Awaitable[None]] | None = None
+    app: web.Application,
+    limits: ConnectionLimits,
+    host: str,
+    port: int,
+    setting: str,
+    finish: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[str]:
     """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
 
     They finish before aiohttp's own shutdown: that one drops what still arrives of a request's body.
     """
-    runner = web.AppRunner(
+    runner = BoundedRunner(
         app,
+        limits,
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from http import HTTPStatus
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from tidegate_web.admission import AdmittedPredictor
@@ -181,7 +182,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
         return error_response(request, error)
     except TimeoutError:
         return error_response(request, DeadlineExceeded("The request took longer than it may"))
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, HttpProcessingError):  # the latter by a part of a multipart body
         return error_response(request, BadInput("The body ended early, or is not encoded as its headers say"))
     except web.HTTPException as error:
         return _http_error_response(request, error)
