@@ -1,14 +1,14 @@
-"""Client connections within bounds: how many there may be, how long a request's head may take, and bytes that are no HTTP.
+"""Client connections within bounds: how many there may be, how long a head may take, and bytes that are no HTTP.
 
-aiohttp accepts any number, gives a head as long as an idle connection, and answers what it cannot parse in its own words.
-A request's body is bounded elsewhere: by the request's deadline.
+aiohttp accepts any number, gives a head as long as an idle connection, and answers what it cannot parse in its own
+words. A request's body is bounded elsewhere: by the request's deadline.
 """
 
 import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
@@ -17,7 +17,7 @@ from tidegate_web.errors import ANSWERS, Answer, BadInput, Overloaded, TidegateE
 from tidegate_web.server.error_bodies import error_body
 
 HEAD_S = 20.0
-"""From a head's first byte to its last: nobody takes so long but a slow-loris. nginx allows 60 s, Apache 20 s and more."""
+"""From a head's first byte to its last: only a slow-loris takes so long. Apache allows 20 s too, nginx 60 s."""
 
 LINGER_S = 0.5
 """How long a refused connection stays open after its answer, so that what it still sends does not reset it unread."""
@@ -49,7 +49,7 @@ class BoundedRunner(web.AppRunner):
 
     __slots__ = ("_limits",)
 
-    def __init__(self, app: web.Application, limits: ConnectionLimits, **options: object) -> None:
+    def __init__(self, app: web.Application, limits: ConnectionLimits, **options: Any) -> None:  # noqa: ANN401 as AppRunner
         super().__init__(app, **options)
         self._limits = limits
 
@@ -84,8 +84,8 @@ class _Connection(web.RequestHandler):
 
     __slots__ = ("_head_timer", "_refused", "_server")
 
-    def __init__(self, server: _BoundedServer, *, loop: asyncio.AbstractEventLoop, **options: object) -> None:
-        super().__init__(server, loop=loop, **options)  # type: ignore[arg-type]  # aiohttp's own, passed on
+    def __init__(self, server: _BoundedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:  # noqa: ANN401 as RequestHandler
+        super().__init__(server, loop=loop, **options)
         self._server = server
         self._head_timer: asyncio.TimerHandle | None = None
         self._refused = False

@@ -58,12 +58,16 @@ async def serve(settings: Settings) -> None:
     ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(ops, limits, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
+        await stack.enter_async_context(
+            _listening(ops, limits, (settings.host, settings.ops_port), "TIDEGATE_OPS_PORT")
+        )
         stack.push_async_callback(balancer.close)
         await stack.enter_async_context(_following(discovery, balancer, lifecycle))
         app = make_app(settings, predictor, observer)
         finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        async with _listening(app, limits, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
+        async with _listening(
+            app, limits, (settings.host, settings.http_port), "TIDEGATE_HTTP_PORT", finish
+        ) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
@@ -86,8 +90,7 @@ def _stop_on_signals() -> asyncio.Event:
 async def _listening(
     app: web.Application,
     limits: ConnectionLimits,
-    host: str,
-    port: int,
+    place: tuple[str, int],
     setting: str,
     finish: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[str]:
@@ -105,6 +108,7 @@ async def _listening(
     )
     await runner.setup()
     try:
+        host, port = place
         site = web.TCPSite(runner, host, port, backlog=1024)
         try:
             await site.start()
