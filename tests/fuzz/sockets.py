@@ -10,7 +10,7 @@ from tests.fuzz.grammar import request
 
 BODY = b'{"instances":[[5,0]]}'
 WHOLE = request(BODY)
-HEAD = WHOLE.partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+LONG_HEAD = request(headers=(("Content-Length", "100000"), ("X-Request-Timeout", "0.5")))
 
 Address = tuple[str, int]
 Behaviour = Callable[[Address], Awaitable[bytes]]
@@ -92,16 +92,19 @@ async def one_byte_at_a_time(address: Address) -> bytes:
     return heard
 
 
-async def trickle(address: Address, data: bytes, every_s: float, patience_s: float) -> tuple[float, bytes]:
-    """Send a byte now and then until the gateway has had enough; gives the seconds that it took, and what it said."""
+async def trickle(address: Address, first: bytes, every_s: float, patience_s: float) -> tuple[float, bytes]:
+    """Send something, then a byte now and then until the gateway closes; gives the seconds, and what it said.
+
+    Raises:
+        TimeoutError: It did not close in time.
+    """
     reader, writer = await asyncio.open_connection(*address)
     started = time.monotonic()
+    writer.write(first)
     reading = asyncio.create_task(_read_all(reader, patience_s))
-    for byte in data:
-        if reading.done() or writer.is_closing():
-            break
+    while not reading.done() and not writer.is_closing():
         try:
-            writer.write(bytes([byte]))
+            writer.write(b"x")
             await writer.drain()
         except ConnectionError:
             break

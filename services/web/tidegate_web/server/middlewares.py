@@ -176,6 +176,7 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     exchange = request[EXCHANGE]
     try:
         exchange.deadline = min(exchange.deadline, time.monotonic() + _wanted_timeout_s(request))
+        _refuse_too_large(request)
         async with asyncio.timeout(exchange.remaining_s()):
             return await handler(request)
     except TidegateError as error:
@@ -198,14 +199,27 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
     """Answer what aiohttp refuses by itself in our own words."""
     match error:
         case web.HTTPRequestEntityTooLarge():
-            limit = request.client_max_size
-            return error_response(request, BodyTooLarge(f"The body is larger than the limit of {limit} bytes"))
+            return error_response(request, _too_large(request))
         case web.HTTPNotFound():
             return error_response(request, NotFound(f"Malformed request: {request.method} {request.path}"))
     response = _plain_response(request, error.status, error.reason, f"http_{error.status}")
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
+
+
+def _refuse_too_large(request: web.Request) -> None:
+    """Refuse a body that says it is too large before any of it is read.
+
+    Raises:
+        BodyTooLarge: It does.
+    """
+    if (request.content_length or 0) > request.client_max_size:
+        raise _too_large(request)
+
+
+def _too_large(request: web.Request) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than the limit of {request.client_max_size} bytes")
 
 
 def _plain_response(request: web.Request, status: int, text: str, code: str) -> web.Response:
