@@ -28,7 +28,7 @@ async def gateway_restarts(stage: Stage, report: Report) -> None:
     async def start() -> Gateway:
         return await stage.gateway(static(backend), drain_s=drain_s)
 
-    gateways = [await start(), await start()]
+    gateways = list(await asyncio.gather(start(), start()))
     load = Load([gateway.http for gateway in gateways])
     exit_codes: list[int] = []
     async with loaded(load, PER_SECOND):
@@ -53,7 +53,9 @@ async def model_restarts(stage: Stage, report: Report) -> None:
     """Two model servers restarted in turn as Kubernetes does: out of the EndpointSlice, then SIGTERM."""
     port = free_port()
     async with KubernetesApi().listening() as api:
-        servers = [await stage.model_server(*WORK, address=f"127.0.0.{host}:{port}") for host in (2, 3)]
+        servers = await asyncio.gather(
+            *(stage.model_server(*WORK, address=f"127.0.0.{host}:{port}") for host in (2, 3))
+        )
         for server in servers:
             api.set(_host(server), READY)
         gateway = await stage.gateway(f"endpointslice:tidegate-serving:{port}", {"POD_API_SERVER": api.url})
@@ -76,7 +78,7 @@ async def model_restarts_static(stage: Stage, report: Report) -> None:
         await server.stop()
         return await stage.again(server)
 
-    servers = [await stage.model_server(*WORK) for _ in range(2)]
+    servers = await asyncio.gather(*(stage.model_server(*WORK) for _ in range(2)))
     gateway = await stage.gateway(static(*servers))
     await _restarted(gateway, servers, restart, report, 50 if report.full else 2)
 
@@ -89,7 +91,7 @@ async def model_kill(stage: Stage, report: Report) -> None:
         await asyncio.sleep(LEARNS_S)
         return await stage.again(server)
 
-    servers = [await stage.model_server(*WORK) for _ in range(2)]
+    servers = await asyncio.gather(*(stage.model_server(*WORK) for _ in range(2)))
     gateway = await stage.gateway(static(*servers))
     await _restarted(gateway, servers, restart, report, 50 if report.full else 2)
 

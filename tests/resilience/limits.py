@@ -176,7 +176,8 @@ async def cancellation(stage: Stage, report: Report) -> None:
 
 async def retry_budget(stage: Stage, report: Report) -> None:
     """Every model server fails: retries must not multiply the load."""
-    servers = [await stage.model_server("--fail", "UNAVAILABLE", "--fail-calls", "1e9") for _ in range(3)]
+    failing = ("--fail", "UNAVAILABLE", "--fail-calls", "1e9")
+    servers = await asyncio.gather(*(stage.model_server(*failing) for _ in range(3)))
     gateway = await stage.gateway(static(*servers))
     load = Load([gateway.http])
     outcomes = await load.open(200, 15 if report.full else 2.5)

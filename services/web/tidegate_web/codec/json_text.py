@@ -25,13 +25,19 @@ def loads(body: bytes) -> object:
 
 def _loads_with_literals(body: bytes) -> object:
     try:
-        return json.loads(body)
+        value: object = json.loads(body)
+        if b"\\ud" in body.lower():
+            # Half of a surrogate pair is no text, and orjson refuses it too: it could not even be shown in an error
+            json.dumps(value, ensure_ascii=False).encode()
     except UnicodeDecodeError:
         raise BadInput("The body is not JSON: it is not UTF-8") from None
+    except UnicodeEncodeError:
+        raise BadInput("The body is not JSON: half of a surrogate pair in a string") from None
     except json.JSONDecodeError as error:
         raise BadInput(f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
     except (RecursionError, ValueError):
         raise BadInput("The body is not JSON that can be read: nested too deeply, or a number too long") from None
+    return value
 
 
 def dumps(value: object, *, finite: bool = True) -> bytes:
