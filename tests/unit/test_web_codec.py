@@ -137,3 +137,13 @@ def test_every_row_must_name_the_same_inputs():
 @pytest.mark.parametrize("body", [b"[NaN, -Infinity, 1]", b"[1.5, 2]"])
 def test_literals_are_read_where_there_are_any(body):
     np.testing.assert_array_equal(json_text.loads(body), json.loads(body))
+
+
+@pytest.mark.parametrize("body", [rb'["\ud800", NaN]', rb'{"\uDFFF\uD800": Infinity}', rb'["\ud800"]'])
+def test_half_of_a_surrogate_pair_is_no_text_whichever_parser_reads_it(body):
+    with pytest.raises(BadInput, match="not JSON"):
+        json_text.loads(body)
+
+
+def test_a_whole_surrogate_pair_is_a_character_whichever_parser_reads_it():
+    assert json_text.loads(rb'["\ud83d\ude00", NaN]')[0] == "\U0001f600"  # type: ignore[index]

@@ -97,9 +97,7 @@ class AdmittedPredictor:
 
         def settle(answer: Outcome | Exception) -> None:
             leave()
-            if not isinstance(answer, Exception):
-                self._metrics.queue_wait.observe(answer.timings.get("queue", 0.0))
-            answered(answer)
+            answered(answer if isinstance(answer, Exception) else self._waited(answer, 0.0))
 
         take_back = self._predictor.submit(prediction, timeout_s, settle)
         if take_back is None:
@@ -130,13 +128,15 @@ class AdmittedPredictor:
                 self._leave()
         finally:
             self._metrics.pending.add(-rows)
-        queued_s = reply.timings.get("queue")  # where a batch waited for its turn behind this one
-        if queued_s is None or waited_s:
-            waited_s += queued_s or 0.0
-            reply = replace(reply, timings={"queue": 0.0, **reply.timings} | {"queue": waited_s})
-        else:
-            waited_s = queued_s
-        self._metrics.queue_wait.observe(waited_s)
+        return self._waited(reply, waited_s)
+
+    def _waited(self, reply: AReply, waited_s: float) -> AReply:
+        """Add the wait here to what a batch waited for its turn behind it, and count both."""
+        queued_s = reply.timings.get("queue")
+        if waited_s or queued_s is None:
+            queued_s = waited_s + (queued_s or 0.0)
+            reply = replace(reply, timings={"queue": 0.0, **reply.timings} | {"queue": queued_s})
+        self._metrics.queue_wait.observe(queued_s)
         return reply
 
     async def _turn(self, timeout_s: float) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TextIO
 
 from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import RequestPayloadError
 from pythonjsonlogger.json import JsonFormatter
 
 COMPLAINTS_PER_S = 50
@@ -69,4 +70,4 @@ def set_up() -> None:
 
 def _is_ours(record: logging.LogRecord) -> bool:
     """Leave out what aiohttp says of bytes that are no HTTP: any client could fill the log with tracebacks."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | RequestPayloadError))

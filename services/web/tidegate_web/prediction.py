@@ -268,7 +268,7 @@ class QuickPredictor(Predictor, Protocol):
         """Return signatures that need not be asked for; None where they must be."""
         ...
 
-    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], object] | None:
         """Begin to answer; `answered` is called later, within the time-out.
 
         Returns:

@@ -60,6 +60,7 @@ class Settings:
     calls_per_backend: int = _setting(
         1, "Calls of one kind in flight to each model server while others wait to be joined into the next", at_least=1
     )
+    max_connections: int = _setting(4096, "Client connections open at once on each port; past it 429", at_least=1)
     max_body_mb: float = _setting(64.0, "Largest request body, in MiB", at_least=0.001)
     connection_max_age_s: float = _setting(
         30.0,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from http import HTTPStatus
 
 from tidegate_web.codec.json_text import dumps
-from tidegate_web.errors import ANSWERS, BadInput, TidegateError
+from tidegate_web.errors import ANSWERS, Answer, BadInput, TidegateError
 from tidegate_web.server.exchanges import Exchange
 
 log = logging.getLogger(__name__)
@@ -19,15 +19,20 @@ def answer_error(error: TidegateError, exchange: Exchange) -> ErrorAnswer:
     """Say an error as the table has it, and note it."""
     answer = ANSWERS[type(error)]
     exchange.failure = answer.code
+    headers = {} if answer.retry_after_s is None else {"Retry-After": str(answer.retry_after_s)}
+    return answer.status, headers, error_body(error, answer, exchange.request_id)
+
+
+def error_body(error: TidegateError, answer: Answer, request_id: str) -> bytes:
+    """Write the body of an error answer."""
     details: dict[str, object] = {
         "code": answer.code,
-        "request_id": exchange.request_id,
+        "request_id": request_id,
         "retryable": answer.retry_after_s is not None,
     }
     if isinstance(error, BadInput) and error.problems:
         details["problems"] = [asdict(problem) for problem in error.problems]
-    headers = {} if answer.retry_after_s is None else {"Retry-After": str(answer.retry_after_s)}
-    return answer.status, headers, dumps({"error": str(error), "details": details})
+    return dumps({"error": str(error), "details": details})
 
 
 def answer_unexpected(error: Exception, exchange: Exchange) -> ErrorAnswer:

@@ -24,6 +24,7 @@ from tidegate_web.prediction import Outcome
 from tidegate_web.rest_v1.handlers import predict, to_prediction
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.connections import BoundedServer
 from tidegate_web.server.error_bodies import answer_error, answer_unexpected
 from tidegate_web.server.exchanges import CLIENT_CLOSED_REQUEST, Exchange, Exchanges
 from tidegate_web.server.request_head import LARGEST_HEAD, RequestHead, read_head
@@ -56,8 +57,9 @@ class FastFronts:
         ages: When connections are to be closed.
         client_id_header: Names a client, in lower case.
         keepalive_s: How long an idle connection is kept.
+        largest_body: Bytes of a body that may come this way.
         tokens: One of which every request must carry; None where anybody may ask.
-        plain: Makes aiohttp's protocol, for connections that are handed over.
+        plain: Makes aiohttp's protocol, for connections that are handed over, and knows when there are too many.
         loop: Of this thread; asking for it costs a system call before Python 3.12.
         tasks: Requests that wait for more than the next call.
     """
@@ -67,13 +69,18 @@ class FastFronts:
     ages: ConnectionAge
     client_id_header: str
     keepalive_s: float
+    largest_body: int
     tokens: Tokens | None
-    plain: Callable[[], asyncio.Protocol]
+    plain: BoundedServer
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
     _connections: "set[FastFront]" = field(default_factory=set)
     _heads: dict[bytes, RequestHead] = field(default_factory=dict)
     _date: tuple[int, str] = (0, "")
+
+    def __post_init__(self) -> None:
+        """Let the connections here count beside aiohttp's."""
+        self.plain.elsewhere = self._connections.__len__
 
     def connection(self) -> "FastFront":
         """Make the protocol of a new connection."""
@@ -148,6 +155,8 @@ class _Asked:
 class FastFront(asyncio.Protocol):
     """One connection, until it is handed over or closed.
 
+    A client that ends its half of the connection is taken for one that has left, as by aiohttp and by most proxies.
+
     Args:
         fronts: What all connections share.
     """
@@ -156,7 +165,6 @@ class FastFront(asyncio.Protocol):
         "__weakref__",
         "_asked",
         "_buffer",
-        "_eof",
         "_expires",
         "_fronts",
         "_paused",
@@ -171,7 +179,6 @@ class FastFront(asyncio.Protocol):
         self._buffer = b""
         self._asked: _Asked | None = None
         self._writable = True
-        self._eof = False
         self._paused = False
         self._since = time.monotonic()
         self._expires = math.inf
@@ -179,6 +186,9 @@ class FastFront(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._fronts.plain.full:
+            self._hand_over()  # to be refused
+            return
         self._expires = self._fronts.ages.expiry()
         self._fronts.opened(self)
 
@@ -199,11 +209,6 @@ class FastFront(asyncio.Protocol):
         elif len(self._buffer) > READ_AHEAD and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
-
-    def eof_received(self) -> bool:
-        """Answer what was asked before the client stopped sending; then close."""
-        self._eof = True
-        return self._asked is not None
 
     def pause_writing(self) -> None:
         """Begin no answer while the client does not read the last ones."""
@@ -245,7 +250,7 @@ class FastFront(asyncio.Protocol):
                 self._hand_over()
             return
         head = self._fronts.head(buffer[:end])
-        if head is None or not self._fronts.admits(head):
+        if head is None or head.length > self._fronts.largest_body or not self._fronts.admits(head):
             self._hand_over()
             return
         start, stop = end + 4, end + 4 + head.length
@@ -321,7 +326,7 @@ class FastFront(asyncio.Protocol):
         fronts = self._fronts
         exchange, head = asked.exchange, asked.head
         now = time.monotonic()
-        closing = self._eof or fronts.exchanges.draining or now >= self._expires
+        closing = fronts.exchanges.draining or now >= self._expires
         fields = "".join([f"{name}: {value}\r\n" for name, value in fronts.exchanges.headers(exchange).items()])
         close = "Connection: close\r\n" if closing else ""
         text = (
@@ -357,6 +362,5 @@ class FastFront(asyncio.Protocol):
         plain = self._fronts.plain()
         transport.set_protocol(plain)
         plain.connection_made(transport)
-        plain.data_received(self._buffer)
-        if self._eof:
-            plain.eof_received()
+        if self._buffer:
+            plain.data_received(self._buffer)

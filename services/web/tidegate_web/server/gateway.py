@@ -14,10 +14,11 @@ from pathlib import Path
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.apart import apart
-from tidegate_web.server.app import make_app
+from tidegate_web.server.app import MIB, make_app
 from tidegate_web.server.audience import Audience
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.connections import ConnectionLimits
 from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.fast_front import FastFronts
 from tidegate_web.server.lifecycle import Lifecycle
@@ -25,6 +26,7 @@ from tidegate_web.server.listening import KEEPALIVE_S, SHUTDOWN_GRACE_S, Port, l
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
 from tidegate_web.server.peers import Peers
+from tidegate_web.server.request_head import LARGEST_BODY
 from tidegate_web.server.snapshot import Snapshot
 from tidegate_web.server.status import LiveStatus
 from tidegate_web.server.tls import Certificate
@@ -64,16 +66,17 @@ async def serve(settings: Settings) -> None:
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     exchanges = Exchanges(settings, metrics, lifecycle, pod)
     web_tier = WebTier.of(settings)
-    limits = Limits(settings.max_inflight, settings.max_queue)
-    about = About(pod, version("tidegate-web"), limits, settings.backends)
+    about = About(pod, version("tidegate-web"), Limits(settings.max_inflight, settings.max_queue), settings.backends)
     audience = Audience()
     peers = Peers(web_tier, audience.present)
     status = LiveStatus(about, Snapshot(metrics, balancer, web_tier, peers), lifecycle, audience)
     ops = make_ops_app(metrics, lifecycle, status, peers)
 
+    limits = ConnectionLimits(settings.max_connections, metrics.shed.labels("connections").inc)
+
     async with contextlib.AsyncExitStack() as stack:
         ops_port = Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")
-        await stack.enter_async_context(apart(partial(listening, ops, ops_port), "ops"))
+        await stack.enter_async_context(apart(partial(listening, ops, ops_port, limits), "ops"))
         stack.push_async_callback(balancer.close)
         stack.push_async_callback(serving.close)
         for work in (
@@ -88,11 +91,13 @@ async def serve(settings: Settings) -> None:
         app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle, tokens)
         finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         header = settings.client_id_header.lower()
-        front = partial(FastFronts, predictor, exchanges, ages, header, KEEPALIVE_S, tokens)
+        largest = min(LARGEST_BODY, int(settings.max_body_mb * MIB))
+        front = partial(FastFronts, predictor, exchanges, ages, header, KEEPALIVE_S, largest, tokens)
         tls = None if certificate is None else certificate.context
         port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", tls)
         # The fast way does not know the headers that pages of other origins need
-        async with listening(app, port, finish, None if settings.cors_origins else front) as address:
+        fast = None if settings.cors_origins else front
+        async with listening(app, port, limits, finish, fast) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
+from tidegate_web.server.connections import BoundedRunner, BoundedServer, ConnectionLimits
 from tidegate_web.server.fast_front import FastFronts
 from tidegate_web.settings import SettingsError
 
@@ -46,8 +47,9 @@ async def nothing() -> None:
 async def listening(
     app: web.Application,
     port: Port,
+    limits: ConnectionLimits,
     finish: Callable[[], Awaitable[None]] = nothing,
-    fast: Callable[[Callable[[], asyncio.Protocol]], FastFronts] | None = None,
+    fast: Callable[[BoundedServer], FastFronts] | None = None,
 ) -> AsyncIterator[str]:
     """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
 
@@ -56,14 +58,16 @@ async def listening(
     Args:
         app: What answers.
         port: Where.
+        limits: What client connections may take.
         finish: Waits for the requests in flight.
         fast: Makes the fast way in, in front of aiohttp's protocol.
 
     Raises:
         SettingsError: The port is not to be had.
     """
-    runner = web.AppRunner(
+    runner = BoundedRunner(
         app,
+        limits,
         access_log=None,
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
@@ -71,8 +75,7 @@ async def listening(
         auto_decompress=False,  # request_body does
     )
     await runner.setup()
-    plain = runner.server
-    assert plain is not None  # noqa: S101 set up above
+    plain = runner.bounded
     try:
         if fast is None:
             async with _bound(plain, port) as address:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
 from tidegate_web.admission import AdmittedPredictor
@@ -89,13 +90,14 @@ async def translate_errors(request: web.Request, handler: Handler) -> web.Stream
     exchange = request[EXCHANGE]
     try:
         exchange.shorten(request.headers.get("X-Request-Timeout"))
+        _refuse_too_large(request)
         async with asyncio.timeout(exchange.remaining_s()):
             return await handler(request)
     except TidegateError as error:
         return error_response(request, error)
     except TimeoutError:
         return error_response(request, DeadlineExceeded("The request took longer than it may"))
-    except web.RequestPayloadError:
+    except (web.RequestPayloadError, HttpProcessingError):  # the latter by a part of a multipart body
         return error_response(request, BadInput("The body ended early, or is not encoded as its headers say"))
     except web.HTTPException as error:
         return _http_error_response(request, error)
@@ -110,8 +112,7 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
     """Answer what aiohttp refuses by itself in our own words."""
     match error:
         case web.HTTPRequestEntityTooLarge():
-            limit = request.client_max_size
-            return error_response(request, BodyTooLarge(f"The body is larger than the limit of {limit} bytes"))
+            return error_response(request, _too_large(request))
         case web.HTTPNotFound():
             return error_response(request, NotFound(f"Malformed request: {request.method} {request.path}"))
     in_tf_servings_words = isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith("/v1/")
@@ -120,6 +121,20 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
+
+
+def _refuse_too_large(request: web.Request) -> None:
+    """Refuse a body that says it is too large before any of it is read.
+
+    Raises:
+        BodyTooLarge: It does.
+    """
+    if (request.content_length or 0) > request.client_max_size:
+        raise _too_large(request)
+
+
+def _too_large(request: web.Request) -> BodyTooLarge:
+    return BodyTooLarge(f"The body is larger than the limit of {request.client_max_size} bytes")
 
 
 def _plain_response(request: web.Request, status: int, text: str, code: str) -> web.Response:

@@ -1,0 +1,178 @@
+"""Client connections within bounds: how many there may be, how long a head may take, and bytes that are no HTTP.
+
+aiohttp accepts any number, gives a head as long as an idle connection, and answers what it cannot parse in its own
+words. A request's body is bounded elsewhere: by the request's deadline.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from tidegate_web.errors import ANSWERS, Answer, BadInput, Overloaded, TidegateError
+from tidegate_web.server.error_bodies import error_body
+
+HEAD_S = 20.0
+"""From a head's first byte to its last: only a slow-loris takes so long. Apache allows 20 s too, nginx 60 s."""
+
+LINGER_S = 0.5
+"""How long a refused connection stays open after its answer, so that what it still sends does not reset it unread."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """What client connections may take.
+
+    Attributes:
+        most: How many may be open.
+        refused: Told of each that is turned away.
+        head_s: Seconds that a request's head may take.
+    """
+
+    most: int
+    refused: Callable[[], None]
+    head_s: float = HEAD_S
+
+
+class BoundedRunner(web.AppRunner):
+    """Runs an application over connections that keep their limits.
+
+    Args:
+        app: The application.
+        limits: The limits.
+        options: aiohttp's own, as for AppRunner.
+    """
+
+    __slots__ = ("_limits", "bounded")
+
+    bounded: "BoundedServer"
+    """The server, once it is set up."""
+
+    def __init__(self, app: web.Application, limits: ConnectionLimits, **options: Any) -> None:  # noqa: ANN401 as AppRunner
+        super().__init__(app, **options)
+        self._limits = limits
+
+    async def _make_server(self) -> web.Server:
+        self.bounded = BoundedServer(await super()._make_server(), self._limits)
+        return self.bounded
+
+
+class BoundedServer(web.Server):
+    """Makes a _Connection for each client of the server that it takes over from.
+
+    Args:
+        server: aiohttp's own.
+        limits: The limits.
+
+    Attributes:
+        elsewhere: Counts the connections that another way in holds.
+    """
+
+    def __init__(self, server: web.Server, limits: ConnectionLimits) -> None:
+        super().__init__(
+            server.request_handler,
+            request_factory=server.request_factory,
+            handler_cancellation=server.handler_cancellation,
+            loop=server._loop,  # noqa: SLF001 the class is aiohttp's, and so is this one's half
+            **server._kwargs,  # noqa: SLF001 the same
+        )
+        self.limits = limits
+        self.elsewhere: Callable[[], int] = int
+
+    def __call__(self) -> web.RequestHandler:
+        """Make the protocol of a new connection."""
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+    @property
+    def full(self) -> bool:
+        """Whether another connection would be one too many."""
+        return len(self._connections) + self.elsewhere() >= self.limits.most
+
+
+class _Connection(web.RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_head_timer", "_refused", "_server")
+
+    def __init__(self, server: BoundedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:  # noqa: ANN401 as RequestHandler
+        super().__init__(server, loop=loop, **options)
+        self._server = server
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._refused = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self._server.full:
+            self._refuse(cast("asyncio.Transport", transport))
+        else:
+            super().connection_made(transport)
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        self._refused = True
+        self._server.limits.refused()
+        error = Overloaded(f"{self._server.limits.most} connections are open: try again soon")
+        transport.write(_raw_answer(error, ANSWERS[Overloaded]))
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._loop.call_later(LINGER_S, transport.close)
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused:
+            return
+        parsed = self._request_count
+        super().data_received(data)
+        if self._request_count != parsed:
+            self._stop_timer()
+        elif self._head_timer is None and self._current_request is None and not self._messages:
+            # A head has begun (or a refused request's body goes on, which ends soon by itself)
+            self._head_timer = self._loop.call_later(self._server.limits.head_s, self.force_close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def _stop_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer bytes that are no HTTP in the words of the error table; leave all else to aiohttp."""
+        if not isinstance(exc, HttpProcessingError):
+            return super().handle_error(request, status, exc, message)
+        error, answer, request_id = _malformed(exc), ANSWERS[BadInput], uuid.uuid4().hex
+        response = web.Response(
+            status=answer.status,
+            body=error_body(error, answer, request_id),
+            content_type="application/json",
+            headers={"X-Request-ID": request_id, "Server": "Tidegate"},
+        )
+        response.force_close()
+        return response
+
+
+def _malformed(exc: HttpProcessingError) -> BadInput:
+    """Say which rule was broken; the bytes and the parser's hints after the colon are not repeated."""
+    return BadInput(f"Malformed request: it is not HTTP/1.1 that can be read: {exc.message.partition(':')[0].strip()}")
+
+
+def _raw_answer(error: TidegateError, answer: Answer) -> bytes:
+    body = error_body(error, answer, uuid.uuid4().hex)
+    lines = (
+        f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
+        "Server: Tidegate",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        f"Retry-After: {answer.retry_after_s}",
+        "Connection: close",
+    )
+    return "\r\n".join([*lines, "", ""]).encode() + body

@@ -1,0 +1,175 @@
+"""Which model servers are used, how soon, and how much each of them gets."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from tests.doubles.kubernetes_api import READY, TERMINATING, KubernetesApi
+from tests.resilience.load import Load, failures, tally
+from tests.resilience.processes import Gateway, ModelServer, Stage, free_port, loaded, static
+from tests.resilience.report import Report
+
+PER_SECOND = 200.0
+
+
+async def spread(stage: Stage, report: Report) -> None:
+    """Four equal model servers, then the same with one of them five times as slow."""
+    count = 20_000 if report.full else 1_000
+    for slow_ms in ("2", "10"):
+        servers = await asyncio.gather(
+            *(stage.model_server("--serial", "--row-ms", ms) for ms in ("2", "2", "2", slow_ms))
+        )
+        gateway = await stage.gateway(static(*servers))
+        load = Load([gateway.http])
+        outcomes = await load.closed(count, clients=16)
+        load.close()
+        rows = [(await server.counts())["rows"] for server in servers]
+        if slow_ms == "2":
+            report.no_failures(outcomes)
+            mean = sum(rows) / len(rows)
+            widest = max(abs(got - mean) / mean for got in rows)
+            report.check("equal ones within 10 % of their mean", f"{widest:.1%} {rows}", holds=widest <= 0.10)
+        else:
+            report.check("a slow one gets less than half of an equal's share", rows, holds=rows[3] < min(rows[:3]) / 2)
+        await gateway.kill()
+
+
+async def discovery(stage: Stage, report: Report) -> None:
+    """A model server that comes and goes by EndpointSlice."""
+    port = free_port()
+    async with KubernetesApi().listening() as api:
+        stays, comes = await asyncio.gather(*(stage.model_server(address=f"127.0.0.{host}:{port}") for host in (2, 3)))
+        api.set("127.0.0.2", READY)
+        gateway = await stage.gateway(f"endpointslice:tidegate-serving:{port}", {"POD_API_SERVER": api.url})
+        await _comes_and_goes(
+            gateway,
+            comes,
+            join=lambda: api.set("127.0.0.3", READY),
+            leave=lambda: api.set("127.0.0.3", TERMINATING),
+            report=report,
+            limits_s=(2.0, 1.0),
+        )
+        assert stays.process.poll() is None
+
+
+async def discovery_dns(stage: Stage, report: Report) -> None:
+    """A model server that comes and goes by a name's addresses."""
+    port = free_port()
+    addresses = stage.folder / "addresses"
+    addresses.write_text("127.0.0.2")
+    servers = await asyncio.gather(*(stage.model_server(address=f"127.0.0.{host}:{port}") for host in (2, 3)))
+    pod = {"POD_ADDRESSES": str(addresses)}
+    gateway = await stage.gateway(f"dns:serving:{port}", pod)
+    await _comes_and_goes(
+        gateway,
+        servers[1],
+        join=lambda: addresses.write_text("127.0.0.2 127.0.0.3"),
+        leave=lambda: addresses.write_text("127.0.0.2"),
+        report=report,
+        limits_s=(7.0, 7.0),
+    )
+
+
+async def _comes_and_goes(
+    gateway: Gateway,
+    server: ModelServer,
+    join: Callable[[], object],
+    leave: Callable[[], object],
+    report: Report,
+    limits_s: tuple[float, float],
+) -> None:
+    used: list[float] = []
+    left: list[float] = []
+    load = Load([gateway.http])
+    async with loaded(load, PER_SECOND):
+        for _ in range(10 if report.full else 1):
+            await asyncio.sleep(0.2)
+            told = time.monotonic()
+            join()
+            used.append(await _first_use(load, server, told) - told)
+            told = time.monotonic()
+            leave()
+            await asyncio.sleep(limits_s[1] + 0.2 if report.full else 2)
+            left.append(max(0.0, (await server.counts())["last_call_at"] - told))
+    report.no_failures(load.outcomes)
+    report.check(f"used within {limits_s[0]:g} s", f"{max(used):.3f} s", holds=max(used) <= limits_s[0])
+    report.check(f"left within {limits_s[1]:g} s", f"{max(left):.3f} s", holds=max(left) <= limits_s[1])
+
+
+async def _first_use(load: Load, server: ModelServer, since: float, patience_s: float = 10.0) -> float:
+    """Wait until an answer comes from a model server; gives when. Infinity if it does not."""
+    while time.monotonic() - since < patience_s:
+        for outcome in reversed(load.outcomes):
+            if outcome.intended < since:
+                break
+            if outcome.backend == server.address and outcome.kind == "ok":
+                return outcome.answered
+        await asyncio.sleep(0.005)
+    return float("inf")
+
+
+async def restart_in_place(stage: Stage, report: Report) -> None:
+    """The only model server's container dies and comes back at its address."""
+    server = await stage.model_server()
+    gateway = await stage.gateway(static(server))
+    load = Load([gateway.http])
+    back_s: list[float] = []
+    away_s = (0.3, 3.0) if report.full else (0.3, 1.5)  # longer away: reconnects have backed off
+    async with loaded(load, PER_SECOND / 4):
+        for seconds in away_s:
+            await asyncio.sleep(0.3)
+            await server.kill()
+            await asyncio.sleep(seconds)
+            server = await stage.again(server)
+            listening = time.monotonic()
+            back_s.append(await _first_use(load, server, listening) - listening)
+    report.figures["requests"] = tally(load.outcomes)
+    report.check("back within 2 s", [f"{back:.3f} s" for back in back_s], holds=max(back_s) <= 2)
+    statuses = sorted({outcome.status for outcome in failures(load.outcomes)})
+    report.check("meanwhile 503 and nothing else", statuses, holds=statuses == [503])
+
+
+async def ejection(stage: Stage, report: Report) -> None:
+    """One of two model servers answers UNAVAILABLE for a while, then recovers."""
+    sick_s = 5.0 if report.full else 2.0
+    sick = await stage.model_server("--fixed-ms", "2", "--fail", "UNAVAILABLE", "--fail-s", str(sick_s))
+    well = await stage.model_server("--fixed-ms", "2")
+    gateway = await stage.gateway(static(sick, well))
+    load = Load([gateway.http])
+    async with loaded(load, PER_SECOND):
+        await asyncio.sleep(sick_s)
+        recovered = time.monotonic()
+        counts = await sick.counts()
+        back_s = await _first_use(load, sick, recovered) - recovered
+        await asyncio.sleep(0.5)
+    report.no_failures(load.outcomes)
+    share = PER_SECOND * sick_s / 2
+    report.check(
+        "it is probed, not used, while it fails: at most 5 % of its share",
+        f"{counts['failed']} of {share:.0f} calls",
+        holds=1 <= counts["failed"] <= 0.05 * share + 5,
+    )
+    report.check("used again within 5 s of its recovery", f"{back_s:.3f} s", holds=back_s <= 5)
+
+
+async def versions(stage: Stage, report: Report) -> None:
+    """Only one of three model servers has version 2, another is still loading it: a roll-out half-way."""
+    old, loading, new = await asyncio.gather(
+        stage.model_server("--model", "and_gate=1"),
+        stage.model_server("--model", "and_gate=1,2:LOADING"),
+        stage.model_server("--model", "and_gate=1,2", "--label", "and_gate:canary=2"),
+    )
+    gateway = await stage.gateway(static(old, loading, new))
+    found = []
+    for path in ("/versions/2", "/labels/canary", "/versions/1"):
+        load = Load([gateway.http], path=f"/v1/models/and_gate{path}:predict")
+        found += await load.closed(3_000 if report.full else 300, clients=8)
+        load.close()
+    report.no_failures(found, "whoever has the version or label answers")
+    refused = sum([(await server.counts())["refused"] for server in (old, loading)])
+    asked = 2 * (3_000 if report.full else 300)
+    report.check(
+        "those without it are hardly asked: at most 1 %, or 20 calls",
+        f"{refused} calls refused of {asked}",
+        holds=refused <= max(20, asked / 100),
+    )
