@@ -88,7 +88,9 @@ def site(predictor: Any, cards_dir: Path) -> Iterator[str]:
         settings, metrics = Settings(cards_dir=str(cards_dir)), Metrics()
         admitted = AdmittedPredictor(predictor, 8, 8, metrics)
         ages = ConnectionAge(0, asyncio.get_running_loop().time)
-        return make_app(settings, admitted, Observer(Exchanges(settings, metrics, Lifecycle(), pod="pod-a"), ages))
+        lifecycle = Lifecycle(listening=True, discovered=True)
+        observer = Observer(Exchanges(settings, metrics, lifecycle, pod="pod-a"), ages)
+        return make_app(settings, admitted, observer, lifecycle)
 
     with served(app) as address:
         yield address

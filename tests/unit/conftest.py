@@ -135,11 +135,11 @@ def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> 
     async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
         predictor = predictor or FakePredictor()
         chosen = Settings(**settings)  # type: ignore[arg-type]  # a test names each by keyword
-        metrics, lifecycle = Metrics(), Lifecycle()
+        metrics, lifecycle = Metrics(), Lifecycle(listening=True, discovered=True)
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
-        server = TestServer(make_app(chosen, admitted, observer))
+        server = TestServer(make_app(chosen, admitted, observer, lifecycle))
         await server.start_server(auto_decompress=False)
         client = await aiohttp_client(server)
         return Gateway(client, predictor, metrics, lifecycle)

@@ -116,7 +116,13 @@ class Form:
         example = _find(page.examples, posted.texts.get("example", ""))
         try:
             tensors = await self._read(page, posted.files)
-            prediction = Prediction(subject.model, page.pickers.signature, tensors, subject.signature.batchable)
+            prediction = Prediction(
+                subject.model,
+                page.pickers.signature,
+                tensors,
+                subject.signature.batchable,
+                wire_dtypes=subject.signature.wire_dtypes,
+            )
             outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
         except BadInput as error:
             page = replace(page, groups=fields.mark(page.groups, error))

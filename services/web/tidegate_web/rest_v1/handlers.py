@@ -81,7 +81,15 @@ class RestV1:
         return ExampleQuery(model, body.signature_name, body.examples, body.context)
 
     async def malformed(self, request: web.Request) -> web.Response:
-        """Refuse every other path and method below `/v1`, in TF Serving's words."""
+        """Refuse every other path and method below `/v1`, in TF Serving's words.
+
+        A path that takes other methods is told so by HTTP's own status, where TF Serving has 400 for everything.
+        """
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1]
+        if named := sorted(allowed - {"*"}):
+            raise web.HTTPMethodNotAllowed(request.method, named)
         if request.method == "GET" and request.path == "/v1/models":
             raise BadInput("Missing model name in request.")
         raise BadInput(f"Malformed request: {request.method} {request.path}")

@@ -64,7 +64,7 @@ async def serve(settings: Settings) -> None:
             router.follow(),
         ):
             await stack.enter_async_context(_running(work))
-        app = make_app(settings, predictor, Observer(exchanges, ages))
+        app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle)
         finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S)
         port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT")
