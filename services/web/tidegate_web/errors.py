@@ -2,6 +2,7 @@
 
     TidegateError
     ├── BadInput            the request cannot be understood or does not fit the model's signature
+    ├── Unauthenticated     a bearer token is asked for, and the request's is missing or wrong
     ├── Forbidden           a browser sent it on behalf of another site
     ├── NotFound            no such model, version, label or path
     ├── BodyTooLarge        the body is over the limit
@@ -52,6 +53,10 @@ class BadInput(TidegateError):
     def __init__(self, message: str = "", problems: tuple[Problem, ...] = ()) -> None:
         super().__init__(message or "; ".join(map(str, problems)))
         self.problems = problems
+
+
+class Unauthenticated(TidegateError):
+    """A bearer token is asked for, and the request's is missing or wrong."""
 
 
 class Forbidden(TidegateError):
@@ -107,6 +112,7 @@ class Answer:
 
 ANSWERS: dict[type[TidegateError], Answer] = {
     BadInput: Answer(HTTPStatus.BAD_REQUEST, "bad_input"),
+    Unauthenticated: Answer(HTTPStatus.UNAUTHORIZED, "unauthenticated"),
     Forbidden: Answer(HTTPStatus.FORBIDDEN, "forbidden"),
     NotFound: Answer(HTTPStatus.NOT_FOUND, "not_found"),
     BodyTooLarge: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),

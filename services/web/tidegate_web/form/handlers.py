@@ -36,6 +36,7 @@ PATHS = ("/", "/home")
 
 TITLES = {
     HTTPStatus.BAD_REQUEST: "This cannot be asked",
+    HTTPStatus.UNAUTHORIZED: "A token is needed",
     HTTPStatus.FORBIDDEN: "Not sent from here",
     HTTPStatus.NOT_FOUND: "No such model",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
@@ -109,6 +110,10 @@ class Form:
         except TidegateError as error:
             typed = {name: text for name, text in posted.texts.items() if name not in NAMES}
             return self._failure(request, error, {**request.query, **posted.texts}, typed)
+
+    def refusal(self, request: web.Request, error: TidegateError) -> web.Response:
+        """Show an error that came before any form was read."""
+        return self._failure(request, error, request.query, {})
 
     async def _predict(self, request: web.Request, posted: Posted, started: float) -> web.Response:
         subject = await self._subject(request, {**request.query, **posted.texts})

@@ -63,12 +63,16 @@ class Observer:
     @web.middleware
     async def observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request and tell of it."""
-        exchange = self._exchanges.begin(request.headers.get("X-Request-ID"))
+        headers = request.headers
+        exchange = self._exchanges.begin(
+            headers.get("X-Request-ID"), headers.get("traceparent"), request.content_length or 0
+        )
         request[EXCHANGE] = exchange
         status = CLIENT_CLOSED_REQUEST
         try:
             response = await handler(request)
             status = response.status
+            exchange.bytes_out = response.content_length or 0
             response.headers.update(self._exchanges.headers(exchange))
             if self._exchanges.draining or self._ages.expired(request.transport):
                 response.force_close()
