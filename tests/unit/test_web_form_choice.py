@@ -138,3 +138,11 @@ async def test_assets_are_kept_as_long_as_their_content_is_the_same(gateway):
         assert other.headers["Cache-Control"] == "no-cache"
     missing = await gateway.client.get("/assets/nix.js")
     assert missing.status == 404
+
+
+async def test_the_forms_assets_leave_room_for_those_of_other_pages(gateway):
+    page = await gateway.client.get("/docs")
+    addresses = re.findall(r'(?:src|href)="(/assets/[^"]+)"', await page.text())
+    assert addresses
+    for address in addresses:
+        assert (await gateway.client.get(address)).status == 200

@@ -1,9 +1,11 @@
 """What posts the form takes: from which sites, of which shapes and sizes."""
 
 import io
+import random
 
 import aiohttp
 import pytest
+from PIL import Image
 
 from tidegate_web.errors import Forbidden
 from tidegate_web.form.origin import refuse_other_sites
@@ -120,3 +122,29 @@ async def test_a_file_that_is_too_large_is_told_beside_its_control(start_gateway
     response = await gateway.client.post("/home", data=form)
     assert response.status == 400
     assert 'id="error-images.all">Expected a file of at most 10 MiB, came a larger one.' in await response.text()
+
+
+def damaged(body: bytes, source: random.Random) -> bytes:
+    """A body with a few bytes changed, added or lost."""
+    bytes_ = bytearray(body)
+    for _ in range(source.randint(1, 6)):
+        at = source.randrange(len(bytes_) + 1)
+        bytes_[at : at + source.choice([0, 1, 9])] = source.randbytes(source.choice([0, 1, 5]))
+    return bytes(bytes_)
+
+
+# aiohttp warns of headers that it cannot read, and reads on
+@pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionHeader")
+@pytest.mark.filterwarnings("ignore::aiohttp.multipart.BadContentDispositionParam")
+async def test_no_damaged_form_is_our_fault(start_gateway, many_models):
+    gateway = await start_gateway(many_models())
+    source = random.Random(7)
+    picture = io.BytesIO()
+    Image.new("L", (9, 9)).save(picture, "GIF")
+    parts = part("model", b"digits") + part("images.all.file", picture.getvalue(), '; filename="a"') + b"--x--\r\n"
+    pairs = b"model=digits&images.all=[[1,2],[3]]&version=&label=&signature=serving_default&example=1"
+    for body, content_type in [(parts, MULTIPART["Content-Type"]), (pairs, "application/x-www-form-urlencoded")] * 60:
+        headers = {"Content-Type": content_type}
+        response = await gateway.client.post("/home", data=damaged(body, source), headers=headers)
+        assert response.status in {200, 400, 404}
+        assert response.content_type == "text/html"

@@ -1,12 +1,11 @@
 """Style and scripts: files beside this module, read once."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 from importlib.resources import files
 
 from aiohttp import web
-
-from tidegate_web.errors import NotFound
 
 TYPES = {"css": "text/css", "js": "text/javascript"}
 
@@ -41,15 +40,14 @@ class Assets:
         """Return where a page finds an asset, under a name that changes with its content."""
         return f"/assets/{name}?v={self._assets[name].digest}"
 
-    async def get(self, request: web.Request) -> web.Response:
-        """Answer `GET /assets/NAME`.
+    def route(self) -> web.RouteDef:
+        """Return what to mount: these names alone, so that other pages may have assets of their own."""
+        names = "|".join(map(re.escape, self._assets))
+        return web.get(f"/assets/{{name:{names}}}", self.get)
 
-        Raises:
-            NotFound: There is none of that name.
-        """
-        asset = self._assets.get(request.match_info["name"])
-        if asset is None:
-            raise NotFound(f"Malformed request: {request.method} {request.path}")
+    async def get(self, request: web.Request) -> web.Response:
+        """Answer `GET /assets/NAME`."""
+        asset = self._assets[request.match_info["name"]]
         headers = {
             "Cache-Control": FOREVER if request.query.get("v") == asset.digest else ASK_AGAIN,
             "ETag": f'"{asset.digest}"',

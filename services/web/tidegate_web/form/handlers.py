@@ -88,7 +88,7 @@ class Form:
         return [
             *(web.get(path, self.get) for path in PATHS),
             *(web.post(path, self.post) for path in PATHS),
-            web.get("/assets/{name}", self._assets.get),
+            self._assets.route(),
         ]
 
     async def get(self, request: web.Request) -> web.Response:

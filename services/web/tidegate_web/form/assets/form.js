@@ -154,8 +154,10 @@ function preview(input) {
     known.remove();
   }
   const file = input.files[0];
+  if (file) input.parentElement.querySelector(".seen")?.remove();
   if (!file?.type.startsWith("image/")) return;
   const image = Object.assign(new Image(), { className: "chosen", alt: `Preview of ${file.name}` });
+  image.onerror = () => image.remove(); // no picture after all: the answer will say so
   image.src = URL.createObjectURL(file);
   input.after(image);
 }
