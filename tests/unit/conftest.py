@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from tidegate_web.admission import AdmittedPredictor
@@ -53,6 +53,9 @@ class FakePredictor:
     held: asyncio.Event | None = None
     seen: list[Prediction] = field(default_factory=list)
     outputs: dict[str, Array] | None = None
+    queries: list[ExampleQuery] = field(default_factory=list)
+    classes: list[list[tuple[str, float]]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
     def models(self) -> Sequence[str]:
         return ["and_gate"]
@@ -68,10 +71,18 @@ class FakePredictor:
         return None
 
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Classified(self.classes, version=7)
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Regressed(self.values, version=7)
+
+    def _ask(self, query: ExampleQuery, timeout_s: float) -> None:
+        assert timeout_s > 0
+        self.queries.append(query)
+        if self.error is not None:
+            raise self.error
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         assert timeout_s > 0
@@ -119,7 +130,7 @@ def fake_predictor() -> type[FakePredictor]:
 
 
 @pytest.fixture
-def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) -> StartGateway:
+def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
     async def start(
@@ -127,11 +138,13 @@ def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) ->
     ) -> Gateway:
         predictor = predictor or FakePredictor()
         chosen = Settings(**settings)  # type: ignore[arg-type]  # a test names each by keyword
-        metrics, lifecycle = Metrics(), Lifecycle()
+        metrics, lifecycle = Metrics(), Lifecycle(listening=True, discovered=True)
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
-        client = await aiohttp_client(make_app(chosen, admitted, observer, tokens))
+        server = TestServer(make_app(chosen, admitted, observer, lifecycle, tokens))
+        await server.start_server(auto_decompress=False)
+        client = await aiohttp_client(server)
         return Gateway(client, predictor, metrics, lifecycle)
 
     return start

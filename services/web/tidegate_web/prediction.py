@@ -13,6 +13,9 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 """A tensor. Text and bytes are object arrays of `bytes`."""
 
+UNCARRIED = np.dtype(np.void)
+"""Stands for the element types that the gateway does not carry, such as complex numbers."""
+
 DEFAULT_SIGNATURE = "serving_default"
 
 
@@ -36,7 +39,7 @@ class TensorSpec:
     """One input or output of a signature.
 
     Attributes:
-        dtype: Element type; `object` stands for strings of bytes.
+        dtype: Element type; `object` stands for strings of bytes, UNCARRIED for what cannot be sent or read.
         shape: Sizes, None where any size will do; None altogether where any rank will do.
         wire_dtype: TensorFlow's name of the type, e.g. `DT_FLOAT`.
         tensor_name: The name in the graph, e.g. `serving_default_inputs:0`.
@@ -72,7 +75,14 @@ class TensorSpec:
     @property
     def dtype_name(self) -> str:
         """The element type as a person would say it."""
+        if not self.carried:
+            return self.wire_dtype.removeprefix("DT_").lower()
         return "string" if self.dtype == object else self.dtype.name
+
+    @property
+    def carried(self) -> bool:
+        """Whether the gateway can send and read such a tensor."""
+        return self.dtype != UNCARRIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +94,13 @@ class Signature:
     method: str = ""
     batchable: bool = field(init=False)
     """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
+    wire_dtypes: Mapping[str, str] = field(init=False)
+    """TensorFlow's types, by name, of the inputs whose arrays do not tell theirs: bfloat16 is held as float32."""
 
     def __post_init__(self) -> None:
-        """See whether rows may be joined."""
+        """Derive what every prediction asks for."""
+        wide = {name: spec.wire_dtype for name, spec in self.inputs.items() if spec.wire_dtype == "DT_BFLOAT16"}
+        object.__setattr__(self, "wire_dtypes", wide)
         specs = (*self.inputs.values(), *self.outputs.values())
         object.__setattr__(self, "batchable", bool(self.inputs) and all(spec.batched for spec in specs))
 
@@ -129,6 +143,7 @@ class Prediction:
         inputs: A tensor for each of its inputs.
         batchable: Whether the signature's rows may be joined with those of other requests.
         wanted: Names of the outputs to answer; all of them when empty.
+        wire_dtypes: The signature's `wire_dtypes`.
         rows: Rows in the batch: the first dimension of the first input, 1 for a scalar.
     """
 
@@ -137,6 +152,7 @@ class Prediction:
     inputs: Mapping[str, Array]
     batchable: bool = False
     wanted: tuple[str, ...] = ()
+    wire_dtypes: Mapping[str, str] = field(default_factory=dict)
     rows: int = field(init=False)
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Handlers of `/v1/models/…`: predict, metadata and status, of the default version, a version or a label."""
+"""Handlers of `/v1/…`: predict, classify, regress, metadata, status; of a model, its version or its label."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,9 +6,20 @@ from typing import Any
 from aiohttp import web
 
 from tidegate_web.codec import rest_v1 as codec
+from tidegate_web.codec.examples import encode_classes, encode_values, parse_examples
 from tidegate_web.codec.json_text import dumps
-from tidegate_web.errors import NotFound
-from tidegate_web.prediction import ModelMetadata, ModelRef, Outcome, Prediction, Predictor, Signature, TensorSpec
+from tidegate_web.errors import BadInput
+from tidegate_web.prediction import (
+    ExampleQuery,
+    ModelMetadata,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Predictor,
+    Signature,
+    TensorSpec,
+)
+from tidegate_web.request_body import read_body
 from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
@@ -18,7 +29,7 @@ _CHOICES = ("", r"/versions/{version:\d+}", r"/labels/{label:[^/:]+}")
 
 
 class RestV1:
-    """The API over a Predictor.
+    """The API over a Predictor; the server is to be made with `auto_decompress=False` (see request_body).
 
     Args:
         predictor: What answers.
@@ -36,19 +47,52 @@ class RestV1:
             for choice in _CHOICES
             for route in (
                 web.post(f"{_MODEL}{choice}:predict", self.predict),
+                web.post(f"{_MODEL}{choice}:classify", self.classify),
+                web.post(f"{_MODEL}{choice}:regress", self.regress),
                 web.get(f"{_MODEL}{choice}/metadata", self.metadata, allow_head=False),
                 web.get(f"{_MODEL}{choice}", self.status, allow_head=False),
             )
-        ]
+        ] + [web.route("*", path, self.malformed) for path in ("/v1", "/v1/{rest:.*}")]
 
     async def predict(self, request: web.Request) -> web.Response:
         """Answer `POST …:predict`."""
         model, client = model_ref(request), self._context.client(request)
         body, outcome = await predict(
-            self._predictor, model, client, await request.read(), lambda: self._context.remaining_s(request)
+            self._predictor, model, client, await read_body(request), lambda: self._context.remaining_s(request)
         )
         self._context.answered(request, outcome)
         return _json(body)
+
+    async def classify(self, request: web.Request) -> web.Response:
+        """Answer `POST …:classify`."""
+        classified = await self._predictor.classify(await self._query(request), self._context.remaining_s(request))
+        self._context.answered(request, classified)
+        return _json(encode_classes(classified.classes))
+
+    async def regress(self, request: web.Request) -> web.Response:
+        """Answer `POST …:regress`."""
+        regressed = await self._predictor.regress(await self._query(request), self._context.remaining_s(request))
+        self._context.answered(request, regressed)
+        return _json(encode_values(regressed.values))
+
+    async def _query(self, request: web.Request) -> ExampleQuery:
+        model = self._predictor.route(model_ref(request), self._context.client(request))
+        body = parse_examples(await read_body(request))
+        return ExampleQuery(model, body.signature_name, body.examples, body.context)
+
+    async def malformed(self, request: web.Request) -> web.Response:
+        """Refuse every other path and method below `/v1`, in TF Serving's words.
+
+        A path that takes other methods is told so by HTTP's own status, where TF Serving has 400 for everything.
+        """
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1]
+        if named := sorted(allowed - {"*"}):
+            raise web.HTTPMethodNotAllowed(request.method, named)
+        if request.method == "GET" and request.path == "/v1/models":
+            raise BadInput("Missing model name in request.")
+        raise BadInput(f"Malformed request: {request.method} {request.path}")
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Answer `GET …/metadata`."""
@@ -103,23 +147,29 @@ def to_prediction(asked: codec.PredictBody, model: ModelRef, metadata: ModelMeta
         BadInput: It does not fit.
     """
     signature = codec.select_signature(metadata, asked.signature_name)
-    return Prediction(model, asked.signature_name, codec.tensors(asked, signature), signature.batchable)
+    return Prediction(
+        model,
+        asked.signature_name,
+        codec.tensors(asked, signature),
+        signature.batchable,
+        wire_dtypes=signature.wire_dtypes,
+    )
 
 
 def model_ref(request: web.Request) -> ModelRef:
     """Read the model from the path.
 
     Raises:
-        NotFound: A version number that no int64 holds.
+        BadInput: A version number that no int64 holds; TF Serving's words.
     """
     names = request.match_info
     version = names.get("version")
     if version is None:
         return ModelRef(names["model"], label=names.get("label"))
-    number = int(version) if len(version) <= len(str(INT64_MAX)) else INT64_MAX + 1
-    if number > INT64_MAX:
-        raise NotFound(f"Servable not found for request: Specific({names['model']}, {version[:25]})")
-    return ModelRef(names["model"], version=number)
+    digits = version.lstrip("0") or "0"
+    if len(digits) > len(str(INT64_MAX)) or int(digits) > INT64_MAX:
+        raise BadInput(f"Failed to convert version: {version[:40]} to numeric.")
+    return ModelRef(names["model"], version=int(digits))
 
 
 def _json(body: bytes) -> web.Response:

@@ -85,7 +85,7 @@ async def serve(settings: Settings) -> None:
             *(follower.follow() for follower in (tokens, certificate) if follower is not None),
         ):
             await stack.enter_async_context(_running(work))
-        app = make_app(settings, predictor, Observer(exchanges, ages), tokens)
+        app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle, tokens)
         finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
         front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S, tokens)
         tls = None if certificate is None else certificate.context

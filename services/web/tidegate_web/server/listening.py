@@ -68,6 +68,7 @@ async def listening(
         handler_cancellation=True,
         keepalive_timeout=KEEPALIVE_S,
         shutdown_timeout=SHUTDOWN_GRACE_S,
+        auto_decompress=False,  # request_body does
     )
     await runner.setup()
     plain = runner.server

@@ -114,7 +114,9 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
             return error_response(request, BodyTooLarge(f"The body is larger than the limit of {limit} bytes"))
         case web.HTTPNotFound():
             return error_response(request, NotFound(f"Malformed request: {request.method} {request.path}"))
-    response = _plain_response(request, error.status, error.reason, f"http_{error.status}")
+    in_tf_servings_words = isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith("/v1/")
+    text = f"Malformed request: {request.method} {request.path}" if in_tf_servings_words else error.reason
+    response = _plain_response(request, error.status, text, f"http_{error.status}")
     if "Allow" in error.headers:
         response.headers["Allow"] = error.headers["Allow"]
     return response
@@ -133,12 +135,15 @@ def error_response(request: web.Request, error: TidegateError) -> web.Response:
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
+_PREDICTIONS = ("/v1/models/", "/v2/models/")
+
+
 def door(predictor: AdmittedPredictor) -> Middleware:
     """Make the middleware that turns predictions away while the queue is full, before their bodies are read."""
 
     @web.middleware
     async def refuse_when_full(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.method == "POST" and request.path.startswith("/v1/"):
+        if request.method == "POST" and request.path.startswith(_PREDICTIONS):
             predictor.refuse_when_full()
         return await handler(request)
 

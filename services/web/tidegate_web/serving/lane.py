@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -315,7 +315,7 @@ def _join(waiters: Sequence[Waiter]) -> Prediction:
     if len(waiters) == 1:
         return first
     inputs = {name: np.concatenate([waiter.prediction.inputs[name] for waiter in waiters]) for name in first.inputs}
-    return Prediction(first.model, first.signature, inputs, batchable=True, wanted=first.wanted)
+    return replace(first, inputs=inputs)
 
 
 def _answer(waiters: Sequence[Waiter], outcome: Outcome, sent: float) -> None:
