@@ -35,8 +35,8 @@ Item = TypeVar("Item")
 PATHS = ("/", "/home")
 
 TITLES = {
-    HTTPStatus.UNAUTHORIZED: "A token is needed",
     HTTPStatus.BAD_REQUEST: "This cannot be asked",
+    HTTPStatus.UNAUTHORIZED: "A token is needed",
     HTTPStatus.FORBIDDEN: "Not sent from here",
     HTTPStatus.NOT_FOUND: "No such model",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
@@ -113,7 +113,7 @@ class Form:
 
     def refusal(self, request: web.Request, error: TidegateError) -> web.Response:
         """Show an error that came before any form was read."""
-        return self._failure(request, error, {}, {})
+        return self._failure(request, error, request.query, {})
 
     async def _predict(self, request: web.Request, posted: Posted, started: float) -> web.Response:
         subject = await self._subject(request, {**request.query, **posted.texts})

@@ -29,17 +29,18 @@ def make_app(
     tokens: Tokens | None = None,
 ) -> web.Application:
     """Put the gateway's HTTP side together over a Predictor; without tokens anybody may ask."""
+    sharing = [cors(settings.cors_origins, settings.client_id_header)] if settings.cors_origins else []
     context = ExchangeContext(settings.client_id_header)
     own_version = version("tidegate-web")
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
     form = Form(predictor, cards, context)
-    sharing = [cors(settings.cors_origins, settings.client_id_header)] if settings.cors_origins else []
     auth = [require_token(tokens, error_response, form.refusal)] if tokens is not None else []
     app = web.Application(
         middlewares=[observer.observe, *sharing, translate_errors, *auth, door(predictor)],
         client_max_size=int(settings.max_body_mb * MIB),
     )
-    app.add_routes(Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form")).routes())
+    docs = Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form"))
+    app.add_routes(docs.routes())
     app.add_routes(form.routes())
     app.add_routes(RestV1(predictor, context).routes())
     app.add_routes(OipV2(predictor, context, own_version, lifecycle.reasons_not_ready).routes())

@@ -87,10 +87,12 @@ async def serve(settings: Settings) -> None:
             await stack.enter_async_context(_running(work))
         app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle, tokens)
         finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S, tokens)
+        header = settings.client_id_header.lower()
+        front = partial(FastFronts, predictor, exchanges, ages, header, KEEPALIVE_S, tokens)
         tls = None if certificate is None else certificate.context
         port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", tls)
-        async with listening(app, port, finish, front) as address:
+        # The fast way does not know the headers that pages of other origins need
+        async with listening(app, port, finish, None if settings.cors_origins else front) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
