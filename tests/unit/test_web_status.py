@@ -46,7 +46,7 @@ class Source:
         return Reading(
             unix_s=NOON + self.second,
             monotonic_s=float(self.second),
-            requests=self.tally.requests,
+            requests=sum(self.tally.durations),
             failures=self.tally.failures,
             refused=self.tally.refused,
             durations=tuple(self.tally.durations),

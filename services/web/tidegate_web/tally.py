@@ -5,7 +5,7 @@ by a twelfth of an octave, so that a quantile is off by 3 % at most.
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from http import HTTPStatus
 from itertools import accumulate
@@ -13,36 +13,34 @@ from itertools import accumulate
 SHORTEST_S = 0.0001
 BUCKETS_PER_OCTAVE = 12
 BUCKETS = 240
-"""Twenty octaves: up to 105 s; longer ones count there."""
+"""Twenty octaves: up to 105 s; longer ones count in the last."""
 
-_OFFSET = -BUCKETS_PER_OCTAVE * math.log2(SHORTEST_S)
+_STARTS = tuple(SHORTEST_S * 2 ** (bucket / BUCKETS_PER_OCTAVE) for bucket in range(1, BUCKETS))
+"""Where each bucket but the first begins."""
 
 
 class Tally:
     """Totals since the start.
 
     Attributes:
-        requests: Answered requests.
-        failures: Those with a status from 500; the clients that left are not among them.
+        failures: Requests with a status from 500; the clients that left are not among them.
         refused: Those answered 429.
-        durations: Requests by duration; bucket `i` begins at `SHORTEST_S * 2 ** (i / BUCKETS_PER_OCTAVE)`.
+        durations: All requests by duration; bucket `i` begins at `SHORTEST_S * 2 ** (i / BUCKETS_PER_OCTAVE)`.
     """
 
     def __init__(self) -> None:
-        self.requests = 0
         self.failures = 0
         self.refused = 0
         self.durations = [0] * BUCKETS
 
     def note(self, status: int, took_s: float) -> None:
         """Count one answer."""
-        self.requests += 1
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.failures += 1
-        elif status == HTTPStatus.TOO_MANY_REQUESTS:
-            self.refused += 1
-        bucket = int(BUCKETS_PER_OCTAVE * math.log2(took_s) + _OFFSET) if took_s > SHORTEST_S else 0
-        self.durations[min(bucket, BUCKETS - 1)] += 1
+        self.durations[bisect_right(_STARTS, took_s)] += 1
+        if status >= HTTPStatus.TOO_MANY_REQUESTS:
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                self.failures += 1
+            elif status == HTTPStatus.TOO_MANY_REQUESTS:
+                self.refused += 1
 
 
 def quantile_s(durations: Sequence[int], share: float) -> float | None:

@@ -30,13 +30,14 @@ class Snapshot:
         """Take one. The ops port's thread does: each value is read at once or copied at once."""
         metrics, tally = self._metrics, self._metrics.tally
         calls = metrics.backend_calls()
+        durations = tuple(tally.durations)
         return Reading(
             unix_s=time.time(),
             monotonic_s=time.monotonic(),
-            requests=tally.requests,
+            requests=sum(durations),
             failures=tally.failures,
             refused=tally.refused,
-            durations=tuple(tally.durations),
+            durations=durations,
             inflight=int(metrics.inflight.value()),
             pending=int(metrics.pending.value()),
             pending_average=metrics.pending.average(),
