@@ -23,6 +23,10 @@ Every answer carries `X-Request-ID`: yours, if you sent one. `X-Request-Timeout`
 than the gateway's own limit; `X-Client-ID` (or what the operator chose) keeps a client with one version while two are
 served. NaN and Infinity are written as these words, as TF Serving writes them, both ways. A method that a path does not
 have is answered with 405 and `Allow`.
+
+What the schema of a body describes is accepted. JSON Schema cannot say all that is: where the sizes of several lists
+hang together it spells out a few numbers of rows, and where a model takes encoded bytes, such as pictures, its
+examples.
 """
 
 
