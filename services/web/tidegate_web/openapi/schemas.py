@@ -91,7 +91,9 @@ def nested(spec: TensorSpec, *, bounded: bool, outer: int = 0, rows: int | None 
     """
     leaf = element(spec, bounded=bounded)
     if spec.shape is None:
-        return {"description": "Of any rank", "anyOf": [leaf, listing(leaf, least=1)]} if bounded else {}
+        # Of any rank: spelt out as far as lists cannot be ragged
+        whole = leaf if outer else {"anyOf": [leaf, listing(leaf)]}
+        return whole if bounded else {}
     schema = leaf
     for place, size in reversed(list(enumerate(spec.shape))[outer:]):
         # An empty list has no shape within: only the innermost may be one
