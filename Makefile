@@ -30,6 +30,10 @@ loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HOST=http:
 images: $(VENV)/run.stamp ## Build the images (SERVING=embedded for arm64 or without tensorflow/serving)
 	@k8s/images.sh
 
+.PHONY: cards
+cards: $(VENV)/run.stamp ## Write the models' cards into the manifests
+	@k8s/cards.sh
+
 .PHONY: wheels
 wheels: $(VENV)/run.stamp ## Collect the wheels that the images install
 	@k8s/wheels.sh

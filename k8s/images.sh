@@ -33,7 +33,7 @@ for image in $images; do
             build web services/web/Dockerfile services/web
             ;;
         serving)
-            "$python" -m tidegate_serving.train and_gate --to build/models
+            "$python" -m tidegate_serving.train all --to build/models
             if [ "$serving" = embedded ]; then k8s/wheels.sh serving; fi
             build serving "$dockerfile" services/serving
             ;;

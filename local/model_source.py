@@ -1,7 +1,9 @@
-"""Which model `make run` serves: the AND gate, or a folder of the user's."""
+"""What `make run` serves: the models that are trained here, or a folder of the user's."""
 
 import json
 import re
+import shutil
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,17 +21,39 @@ class ModelSource:
     name: str
     base_path: Path
 
-    def config(self) -> str:
-        """Write the model server's configuration file."""
-        name, base_path = json.dumps(self.name), json.dumps(str(self.base_path), ensure_ascii=False)
-        return (
-            f"model_config_list {{ config {{ name: {name} base_path: {base_path} model_platform: 'tensorflow' }} }}\n"
-        )
+    def card(self) -> Path | None:
+        """Return the newest version's card; None where it has none."""
+        versions = [folder for folder in self.base_path.iterdir() if _is_version(folder)]
+        card = max(versions, key=lambda folder: int(folder.name)) / "assets.extra" / "tidegate.json"
+        return card if card.is_file() else None
+
+
+def configuration(sources: Iterable[ModelSource]) -> str:
+    """Write the model server's configuration file."""
+    configs = []
+    for source in sources:
+        name, base_path = json.dumps(source.name), json.dumps(str(source.base_path), ensure_ascii=False)
+        configs.append(f"  config {{ name: {name} base_path: {base_path} model_platform: 'tensorflow' }}\n")
+    return f"model_config_list {{\n{''.join(configs)}}}\n"
+
+
+def write_cards(sources: Iterable[ModelSource], folder: Path) -> None:
+    """Copy each model's card to `NAME.json` of a folder, which holds no others afterwards."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.json"):
+        old.unlink()
+    for source in sources:
+        if (card := source.card()) is not None:
+            shutil.copyfile(card, folder / f"{source.name}.json")
 
 
 def is_saved_model(folder: Path) -> bool:
     """Whether a folder is one version of a SavedModel."""
     return (folder / "saved_model.pb").is_file() or (folder / "saved_model.pbtxt").is_file()
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isascii() and folder.name.isdigit() and is_saved_model(folder)
 
 
 def find(model: str, name: str, state: Path) -> ModelSource:
@@ -47,7 +71,7 @@ def find(model: str, name: str, state: Path) -> ModelSource:
     if not folder.is_dir():
         came = "a file" if folder.exists() else "nothing"
         raise ModelSourceError(f"MODEL={model}: expected a SavedModel's folder, there is {came}")
-    versions = [sub for sub in folder.iterdir() if sub.name.isascii() and sub.name.isdigit() and is_saved_model(sub)]
+    versions = [sub for sub in folder.iterdir() if _is_version(sub)]
     if is_saved_model(folder):
         chosen = _checked(name or (folder.parent.name if folder.name.isdigit() else folder.name))
         return ModelSource(chosen, _as_only_version(folder, state / "links" / chosen))

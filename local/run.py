@@ -1,6 +1,6 @@
 """`make run`: a model server and the gateway on this machine, their logs side by side, until Ctrl-C.
 
-State lives in .run/: the trained model, links to the user's, and the model server's configuration.
+State lives in .run/: the trained models, links to the user's, their cards, and the model server's configuration.
 """
 
 import fcntl
@@ -11,15 +11,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from model_source import ModelSource, ModelSourceError, find
+from model_source import ModelSource, ModelSourceError, configuration, find, write_cards
 from ports import PortError, Ports
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".run"
-AND_GATE = "and_gate"
+TRAINED = ("and_gate", "digits")
+"""What is served unless the user names a model of their own; the form shows the first."""
+
 START_S = 120.0
 """How long the model server may take to load before we say that it has not."""
 
@@ -37,9 +40,9 @@ def main() -> int:
         ports = Ports.from_environ(os.environ)
         with _alone():
             ports.check_free()
-            source = _source(os.environ.get("MODEL", ""), os.environ.get("NAME", ""))
-            _write_configuration(source)
-            return 0 if stopping else _run(source, ports, stopping)
+            sources = _sources(os.environ.get("MODEL", ""), os.environ.get("NAME", ""))
+            _write_configuration(sources)
+            return 0 if stopping else _run(sources, ports, stopping)
     except (ModelSourceError, PortError, RunError) as error:
         sys.stderr.write(f"\ntidegate: {error}\n")
         return 1
@@ -60,32 +63,33 @@ def _alone() -> IO[str]:
     return lock
 
 
-def _source(model: str, name: str) -> ModelSource:
-    """Return the user's model, or the AND gate, trained if need be.
+def _sources(model: str, name: str) -> list[ModelSource]:
+    """Return the user's model, or those of ours, trained if need be.
 
     Raises:
         ModelSourceError: MODEL or NAME cannot be used.
         RunError: Training failed.
     """
     if model:
-        return find(model, name, STATE)
-    if name and name != AND_GATE:
+        return [find(model, name, STATE)]
+    if name and name not in TRAINED:
         raise ModelSourceError(f"NAME={name} goes with MODEL=path/to/saved_model")
     models = STATE / "models"
-    train = [sys.executable, "-m", "tidegate_serving.train", AND_GATE, "--to", str(models)]
+    train = [sys.executable, "-m", "tidegate_serving.train", "all", "--to", str(models)]
     if subprocess.run(train, check=False).returncode != 0:
-        raise RunError("the model could not be trained; the lines above say why")
-    return ModelSource(AND_GATE, models / AND_GATE)
+        raise RunError("the models could not be trained; the lines above say why")
+    return [ModelSource(name, models / name) for name in TRAINED]
 
 
-def _write_configuration(source: ModelSource) -> None:
-    (STATE / "models.config").write_text(source.config())
+def _write_configuration(sources: Sequence[ModelSource]) -> None:
+    (STATE / "models.config").write_text(configuration(sources))
     (STATE / "monitoring.config").write_text(
         "prometheus_config { enable: true path: '/monitoring/prometheus/metrics' }\n"
     )
+    write_cards(sources, STATE / "cards")
 
 
-def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
+def _run(sources: Sequence[ModelSource], ports: Ports, stopping: list[int]) -> int:
     environment = os.environ | {
         "GRPC_PORT": str(ports.grpc_port),
         "REST_PORT": str(ports.rest_port),
@@ -93,7 +97,8 @@ def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
         "TIDEGATE_HTTP_PORT": str(ports.http_port),
         "TIDEGATE_OPS_PORT": str(ports.ops_port),
         "TIDEGATE_BACKENDS": f"static:127.0.0.1:{ports.grpc_port}",
-        "TIDEGATE_MODELS": source.name,
+        "TIDEGATE_MODELS": ",".join(source.name for source in sources),
+        "TIDEGATE_CARDS_DIR": str(STATE / "cards"),
         "TIDEGATE_DRAIN_S": "0",
         "PYTHONUNBUFFERED": "1",
     }
@@ -101,8 +106,8 @@ def _run(source: ModelSource, ports: Ports, stopping: list[int]) -> int:
     # In a session of its own: Ctrl-C reaches this process alone, which stops the others in order
     with subprocess.Popen(honcho, cwd=ROOT, env=environment, start_new_session=True) as processes:
         try:
-            if _wait_for_answer(source, ports, processes, stopping):
-                _announce(source, ports)
+            if _wait_for_answer(sources[0], ports, processes, stopping):
+                _announce(sources, ports)
             while not stopping and processes.poll() is None:
                 time.sleep(0.1)
         finally:
@@ -135,13 +140,15 @@ def _wait_for_answer(
     return False
 
 
-def _announce(source: ModelSource, ports: Ports) -> None:
+def _announce(sources: Sequence[ModelSource], ports: Ports) -> None:
     base = f"http://127.0.0.1:{ports.http_port}"
+    first, *others = (f"{base}/v1/models/{source.name}:predict" for source in sources)
     lines = (
-        f"Tidegate serves {source.name}",
+        f"Tidegate serves {' and '.join(source.name for source in sources)}",
         "",
         f"  form     {base}/",
-        f"  API      {base}/v1/models/{source.name}:predict",
+        f"  API      {first}",
+        *(f"           {other}" for other in others),
         f"  metrics  http://127.0.0.1:{ports.ops_port}/metrics",
         "",
         "Ctrl-C stops it.",

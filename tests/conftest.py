@@ -1,4 +1,4 @@
-"""The real thing, once a session: a trained model and an embedded model server that serves it."""
+"""The real thing, once a session: the trained models and an embedded model server that serves them."""
 
 import os
 import signal
@@ -45,11 +45,9 @@ StartModelServer = Callable[..., ModelServer]
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models, with the AND gate trained for real in it."""
+    """A folder of models, all of them trained for real."""
     folder = tmp_path_factory.mktemp("models")
-    subprocess.run(
-        [sys.executable, "-m", "tidegate_serving.train", "and_gate", "--to", folder], check=True, timeout=120
-    )
+    subprocess.run([sys.executable, "-m", "tidegate_serving.train", "all", "--to", folder], check=True, timeout=120)
     return folder
 
 
@@ -92,11 +90,13 @@ def start_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
 def model_server(
     start_model_server: StartModelServer, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> ModelServer:
-    """A model server that serves the AND gate, with metrics."""
-    monitoring = tmp_path_factory.mktemp("config") / "monitoring.config"
+    """A model server that serves every model, with metrics."""
+    folder = tmp_path_factory.mktemp("config")
+    models, monitoring = folder / "models.config", folder / "monitoring.config"
+    configs = [
+        f'config {{ name: "{model.name}" base_path: "{model}" model_platform: "tensorflow" }}'
+        for model in sorted(model_folder.iterdir())
+    ]
+    models.write_text(f"model_config_list {{ {' '.join(configs)} }}")
     monitoring.write_text('prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }')
-    return start_model_server(
-        "--model_name=and_gate",
-        f"--model_base_path={model_folder / 'and_gate'}",
-        f"--monitoring_config_file={monitoring}",
-    )
+    return start_model_server(f"--model_config_file={models}", f"--monitoring_config_file={monitoring}")

@@ -21,12 +21,14 @@ class Sample:
         rate: Answers a second.
         p50_ms: Half of the answers took no longer.
         p99_ms: 99 % of the answers took no longer.
+        cpu_us: Processor time of the server for each answer; None where the system does not tell.
         socket_errors: Connections refused or broken, and time-outs.
     """
 
     rate: float
     p50_ms: float
     p99_ms: float
+    cpu_us: float | None
     socket_errors: int
 
 
@@ -74,7 +76,9 @@ class Generator:
             file.write_bytes(body.text)
         command = ["wrk", "--threads", "1", "--connections", str(clients), "--duration", f"{seconds}s"]
         command += ["--timeout", "10s", "--script", str(SCRIPT), server.subject.url(body), "--", str(file), *more]
+        before_s = server.cpu_s()
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=seconds + LATE_S)
+        after_s = server.cpu_s()
         if done.returncode != 0:
             raise BenchmarkError(f"wrk: {done.stderr or done.stdout}")
         found: dict[str, int] = json.loads(done.stdout.splitlines()[-1])
@@ -87,5 +91,6 @@ class Generator:
             rate=found["requests"] / found["duration_us"] * 1e6,
             p50_ms=found["p50_us"] / 1e3,
             p99_ms=found["p99_us"] / 1e3,
+            cpu_us=None if before_s is None or after_s is None else (after_s - before_s) / found["requests"] * 1e6,
             socket_errors=found["socket_errors"],
         )

@@ -63,24 +63,32 @@ class Case:
 def cases_table(cases: Sequence[Case]) -> str:
     """Write the cases as a Markdown table: medians over the rounds, least and greatest in brackets."""
     names = list(cases[0].samples)
-    head = ["body", "clients", *(f"{name} 1/s (p50 ms)" for name in names), "gateway ÷ echo", "gateway ÷ flask"]
+    compared = [name for name in names if name != "gateway" and "gateway" in names]
+    head = [
+        "body",
+        "clients",
+        *(f"{name} 1/s (p50, CPU)" for name in names),
+        *(f"gateway ÷ {name}" for name in compared),
+    ]
     rows = [
         [
             case.body,
             str(case.clients),
-            *(_rate(case.samples[name]) for name in names),
-            *(str(case.rates_over(other) or "") for other in ("echo", "flask")),
+            *(_measured(case.samples[name]) for name in names),
+            *(str(case.rates_over(name)) for name in compared),
         ]
         for case in cases
     ]
     return markdown([head, *rows])
 
 
-def _rate(samples: Sequence[Sample]) -> str:
+def _measured(samples: Sequence[Sample]) -> str:
     rate = statistics.median(sample.rate for sample in samples)
     p50_ms = statistics.median(sample.p50_ms for sample in samples)
+    told = [sample.cpu_us for sample in samples if sample.cpu_us is not None]
+    cpu = f", {statistics.median(told):,.0f} µs" if told else ""
     broken = sum(sample.socket_errors for sample in samples)
-    return f"{rate:,.0f} ({p50_ms:.3g})" + (f", {broken} broken connections" if broken else "")
+    return f"{rate:,.0f} ({p50_ms:.3g} ms{cpu})" + (f", {broken} broken connections" if broken else "")
 
 
 def targets(cases: Sequence[Case]) -> list[str]:

@@ -172,6 +172,15 @@ class Server:
         )
         return int(done.stdout) * 1024 / 1e6
 
+    def cpu_s(self) -> float | None:
+        """Processor time used so far, in seconds; None where the system has no /proc."""
+        try:
+            stat = Path(f"/proc/{self.process.pid}/stat").read_text()
+        except FileNotFoundError:
+            return None
+        user, system = stat.rpartition(")")[2].split()[11:13]  # fields 14 and 15 of proc(5)
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
 
 def stub_command(grpc_port: int, rest_port: int) -> list[str]:
     """Start the model server that answers at once."""

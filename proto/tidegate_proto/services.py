@@ -12,6 +12,12 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from tidegate_proto.inference_pb2 import (
+    ClassificationRequest,
+    ClassificationResponse,
+    RegressionRequest,
+    RegressionResponse,
+)
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tidegate_proto.prediction_pb2 import (
     GetModelMetadataRequest,
@@ -51,6 +57,8 @@ class Method(Generic[Request, Response]):
 
 
 PREDICT = Method("tensorflow.serving.PredictionService", "Predict", PredictRequest, PredictResponse)
+CLASSIFY = Method("tensorflow.serving.PredictionService", "Classify", ClassificationRequest, ClassificationResponse)
+REGRESS = Method("tensorflow.serving.PredictionService", "Regress", RegressionRequest, RegressionResponse)
 GET_MODEL_METADATA = Method(
     "tensorflow.serving.PredictionService", "GetModelMetadata", GetModelMetadataRequest, GetModelMetadataResponse
 )

@@ -80,6 +80,23 @@ def test_form_and_api_answer_from_the_trained_model(gateway):
     assert [max((0, 1), key=row.__getitem__) for row in json.loads(answer)["predictions"]] == [1, 0]
 
 
+def test_every_example_of_the_digits_card_is_answered_as_it_says(gateway, model_folder):
+    card = json.loads((model_folder / "digits/1/assets.extra/tidegate.json").read_text())
+    for example in card["examples"]:
+        document = {"signature_name": example.get("signature", "serving_default"), "instances": [example["inputs"]]}
+        status, answer = gateway.ask(f"{gateway.base}/v1/models/digits:predict", json.dumps(document).encode())
+        assert status == 200
+        (shares,) = json.loads(answer)["predictions"]
+        assert shares.index(max(shares)) == example["expected"]
+
+
+def test_a_file_that_is_no_picture_is_told_what_was_expected(gateway):
+    body = b'{"signature_name": "png", "instances": [{"b64": "bm8gcGljdHVyZQ=="}]}'
+    status, answer = gateway.ask(f"{gateway.base}/v1/models/digits:predict", body)
+    assert status == 400
+    assert "expected the bytes of a PNG or a JPEG picture" in json.loads(answer)["error"]
+
+
 def test_metrics_and_status_tell_of_the_backend(gateway, model_server):
     gateway.ask(f"{gateway.base}/v1/models/and_gate:predict", b'{"instances": [[1, 1]]}')
     status, text = gateway.ask(f"{gateway.ops}/metrics")

@@ -1,5 +1,6 @@
 """`make run`'s launcher, started as make starts it, on free ports."""
 
+import json
 import os
 import shutil
 import signal
@@ -19,13 +20,13 @@ PORTS = ("HTTP_PORT", "OPS_PORT", "GRPC_PORT", "REST_PORT")
 
 @pytest.fixture
 def checkout(tmp_path: Path, model_folder: Path) -> Path:
-    """A checkout of its own, so that its .run/ is nobody else's; with the gate trained already."""
+    """A checkout of its own, so that its .run/ is nobody else's; with the models trained already."""
     folder = tmp_path / "checkout"
-    (folder / ".run" / "models").mkdir(parents=True)
+    (folder / ".run").mkdir(parents=True)
     shutil.copytree(ROOT / "local", folder / "local")
     shutil.copy(ROOT / "Procfile", folder)
     (folder / ".venv").symlink_to(Path(sys.prefix))
-    shutil.copytree(model_folder / "and_gate", folder / ".run" / "models" / "and_gate")
+    shutil.copytree(model_folder, folder / ".run" / "models")
     return folder
 
 
@@ -35,6 +36,7 @@ class Run:
     def __init__(self, checkout: Path, environment: dict[str, str]) -> None:
         self.ports = {name: environment[name] for name in PORTS}
         self.log = checkout / "log"
+        self.cards_folder = checkout / ".run" / "cards"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, checkout / "local" / "run.py"],
@@ -55,6 +57,10 @@ class Run:
     def interrupt(self) -> int:
         self.process.send_signal(signal.SIGINT)
         return self.process.wait(timeout=30)
+
+    def cards(self) -> dict[str, str]:
+        """The title on each card that the gateway gets."""
+        return {card.stem: json.loads(card.read_text())["title"] for card in self.cards_folder.iterdir()}
 
     def page(self, path: str = "/") -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['HTTP_PORT']}{path}", timeout=10) as answer:
@@ -89,22 +95,28 @@ def test_it_serves_the_form_says_where_and_stops_on_ctrl_c(start_run):
     assert "model-server.1" in said
     assert "gateway.1" in said
     assert 'name="inputs.1"' in run.page()
+    assert f"{run.ports['HTTP_PORT']}/v1/models/digits:predict" in said
+    assert "digits" in run.page("/?model=digits")
+    assert run.cards() == {"and_gate": "AND gate", "digits": "Handwritten digits"}
     assert run.interrupt() == 0
     assert run.output().endswith("Stopped.\n")
     assert all(is_free(port) for port in run.ports.values())
 
 
 @pytest.mark.parametrize("layout", ["a folder of versions", "one version"])
-def test_a_users_own_model_is_served_under_its_name(start_run, tmp_path, model_folder, layout):
+def test_a_users_own_model_is_served_under_its_name_with_its_card_if_it_has_one(
+    start_run, tmp_path, model_folder, layout
+):
     own = tmp_path / "my models" / "gate v2"
     if layout == "one version":
-        shutil.copytree(model_folder / "and_gate" / "1", own)
+        shutil.copytree(model_folder / "and_gate" / "1", own, ignore=shutil.ignore_patterns("assets.extra"))
     else:
         shutil.copytree(model_folder / "and_gate", own)
     run = start_run(MODEL=str(own), NAME="mine")
     said = run.until("Ctrl-C stops it.")
     assert "Tidegate serves mine" in said
-    assert '<h1 id="form-title">mine</h1>' in run.page()
+    assert 'name="inputs.1"' in run.page()
+    assert run.cards() == ({} if layout == "one version" else {"mine": "AND gate"})
     assert run.interrupt() == 0
 
 

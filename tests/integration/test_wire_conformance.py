@@ -15,16 +15,20 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from tidegate_proto import (
+    example_pb2,
+    inference_pb2,
     model_status_pb2,
     prediction_pb2,
     server_config_pb2,
     signature_pb2,
     tensor_pb2,
 )
-from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT
+from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS
 
 ORACLE = Path(__file__).with_name("wire_oracle.py")
-FILES = (tensor_pb2, signature_pb2, prediction_pb2, model_status_pb2, server_config_pb2)
+FILES = (
+    tensor_pb2, signature_pb2, prediction_pb2, example_pb2, inference_pb2, model_status_pb2, server_config_pb2,
+)  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +83,9 @@ def test_every_field_has_the_official_number_type_and_label(name):
         assert oneof in {their_oneof, None}
 
 
-@pytest.mark.parametrize("method", [PREDICT, GET_MODEL_METADATA, GET_MODEL_STATUS], ids=lambda method: method.name)
+@pytest.mark.parametrize(
+    "method", [PREDICT, CLASSIFY, REGRESS, GET_MODEL_METADATA, GET_MODEL_STATUS], ids=lambda method: method.name
+)
 def test_method_paths_are_the_official_ones(method):
     assert method.name in official()["services"][method.service]
 
@@ -103,6 +109,26 @@ def tensors() -> Iterator[tensor_pb2.TensorProto]:
     yield tensor_pb2.TensorProto(dtype=tensor_pb2.DT_HALF, tensor_shape=shape, tensor_content=b"\0<")
 
 
+def inferences() -> Iterator[Message]:
+    row = example_pb2.Example()
+    row.features.feature["bytes"].bytes_list.value.extend([b"\xff", b""])
+    row.features.feature["floats"].float_list.value.extend([0.5, -1.5])
+    row.features.feature["int64s"].int64_list.value.extend([-(2**63), 2**63 - 1])
+    row.features.feature["nothing"].SetInParent()
+    shared = inference_pb2.ExampleListWithContext(examples=[row, row], context=row)
+    yield inference_pb2.ClassificationRequest(
+        model_spec=spec(), input=inference_pb2.Input(example_list_with_context=shared)
+    )
+    alone = inference_pb2.ExampleList(examples=[row])
+    yield inference_pb2.RegressionRequest(model_spec=spec(), input=inference_pb2.Input(example_list=alone))
+    classes = inference_pb2.Classifications(classes=[inference_pb2.Class(label="käfer", score=0.5)])
+    yield inference_pb2.ClassificationResponse(
+        model_spec=spec(), result=inference_pb2.ClassificationResult(classifications=[classes])
+    )
+    values = inference_pb2.RegressionResult(regressions=[inference_pb2.Regression(value=-0.5)])
+    yield inference_pb2.RegressionResponse(model_spec=spec(), result=values)
+
+
 def examples() -> Iterator[Message]:
     request = prediction_pb2.PredictRequest(model_spec=spec(), output_filter=["probabilities"])
     response = prediction_pb2.PredictResponse(model_spec=spec())
@@ -111,6 +137,7 @@ def examples() -> Iterator[Message]:
         response.outputs[f"y{number}"].CopyFrom(tensor)
     yield request
     yield response
+    yield from inferences()
     yield prediction_pb2.GetModelMetadataRequest(model_spec=spec(), metadata_field=["signature_def"])
     status = model_status_pb2.ModelVersionStatus(version=3, state=model_status_pb2.ModelVersionStatus.AVAILABLE)
     status.status.error_code = 5

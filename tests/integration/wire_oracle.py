@@ -12,15 +12,19 @@ import sys
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
+from tensorflow.core.example import example_pb2, feature_pb2
 from tensorflow.core.framework import tensor_pb2, tensor_shape_pb2
 from tensorflow.core.protobuf import meta_graph_pb2
 from tensorflow_serving.apis import (
+    classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
+    input_pb2,
     model_pb2,
     model_service_pb2,
     predict_pb2,
     prediction_service_pb2,
+    regression_pb2,
     status_pb2,
 )
 from tensorflow_serving.config import (
@@ -40,6 +44,24 @@ MESSAGES: dict[str, Any] = {
     "ModelSpec": model_pb2.ModelSpec,
     "PredictRequest": predict_pb2.PredictRequest,
     "PredictResponse": predict_pb2.PredictResponse,
+    "BytesList": feature_pb2.BytesList,
+    "FloatList": feature_pb2.FloatList,
+    "Int64List": feature_pb2.Int64List,
+    "Feature": feature_pb2.Feature,
+    "Features": feature_pb2.Features,
+    "Example": example_pb2.Example,
+    "ExampleList": input_pb2.ExampleList,
+    "ExampleListWithContext": input_pb2.ExampleListWithContext,
+    "Input": input_pb2.Input,
+    "Class": classification_pb2.Class,
+    "Classifications": classification_pb2.Classifications,
+    "ClassificationResult": classification_pb2.ClassificationResult,
+    "ClassificationRequest": classification_pb2.ClassificationRequest,
+    "ClassificationResponse": classification_pb2.ClassificationResponse,
+    "Regression": regression_pb2.Regression,
+    "RegressionResult": regression_pb2.RegressionResult,
+    "RegressionRequest": regression_pb2.RegressionRequest,
+    "RegressionResponse": regression_pb2.RegressionResponse,
     "GetModelMetadataRequest": get_model_metadata_pb2.GetModelMetadataRequest,
     "GetModelMetadataResponse": get_model_metadata_pb2.GetModelMetadataResponse,
     "GetModelStatusRequest": get_model_status_pb2.GetModelStatusRequest,

@@ -1,5 +1,6 @@
 """What every kustomization promises, read off its rendering."""
 
+import re
 import shutil
 import subprocess
 import tomllib
@@ -48,7 +49,7 @@ def test_it_holds_what_the_names_say(folder):
         *(("PodDisruptionBudget", f"tidegate-{tier}") for tier in TIERS),
         *(("Service", name) for name in ("tidegate-web", "tidegate-web-ops", "tidegate-serving")),
         *((kind, "tidegate-web") for kind in ("ServiceAccount", "Role", "RoleBinding")),
-        ("ConfigMap", "tidegate-models"),
+        *(("ConfigMap", name) for name in ("tidegate-models", "tidegate-cards")),
     }
 
 
@@ -195,3 +196,24 @@ def test_the_gateway_may_watch_endpoints_and_nothing_else(folder):
 def test_the_capped_overlay_exposes_the_route():
     names = [variable["name"] for variable in container("k8s/overlays/capped", "web")["env"]]
     assert "TIDEGATE_EXPOSE_ROUTE" in names
+
+
+@every_folder
+def test_the_gateway_offers_what_the_model_servers_serve_and_has_a_card_of_each(folder):
+    served = re.findall(
+        r'name: "(\w+)"\s+base_path: "/models/\1"',
+        render(folder)["ConfigMap", "tidegate-models"]["data"]["models.config"],
+    )
+    settings = {variable["name"]: variable.get("value") for variable in container(folder, "web")["env"]}
+    assert settings["TIDEGATE_MODELS"].split(",") == served == ["and_gate", "digits"]
+    assert set(render(folder)["ConfigMap", "tidegate-cards"]["data"]) == {f"{name}.json" for name in served}
+    (mount,) = [mount for mount in container(folder, "web")["volumeMounts"] if mount["name"] == "cards"]
+    assert (mount["mountPath"], mount["readOnly"]) == (settings["TIDEGATE_CARDS_DIR"], True)
+    (volume,) = [volume for volume in pod(folder, "web")["spec"]["volumes"] if volume["name"] == "cards"]
+    assert volume["configMap"]["name"] == "tidegate-cards"
+
+
+def test_the_cards_are_those_of_the_trained_models(model_folder):
+    """`make cards` writes them. They do not hang on the weights, so they are the same everywhere."""
+    trained = {model.name: (model / "1/assets.extra/tidegate.json").read_text() for model in model_folder.iterdir()}
+    assert {card.stem: card.read_text() for card in (ROOT / "k8s/base/cards").iterdir()} == trained

@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from aiohttp.test_utils import TestClient
+from aiohttp.test_utils import TestClient, TestServer
 from aiohttp.web import Application, Request
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import NotFound, TidegateError
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Array,
     Classified,
     ExampleQuery,
@@ -27,6 +28,7 @@ from tidegate_web.prediction import (
 )
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
@@ -50,6 +52,9 @@ class FakePredictor:
     held: asyncio.Event | None = None
     seen: list[Prediction] = field(default_factory=list)
     outputs: dict[str, Array] | None = None
+    queries: list[ExampleQuery] = field(default_factory=list)
+    classes: list[list[tuple[str, float]]] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
 
     def models(self) -> Sequence[str]:
         return ["and_gate"]
@@ -58,11 +63,25 @@ class FakePredictor:
         assert client
         return model
 
+    def known_metadata(self, _: ModelRef) -> ModelMetadata | None:
+        return None
+
+    def submit(self, _: Prediction, __: float, ___: Answered) -> Callable[[], None] | None:
+        return None
+
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Classified(self.classes, version=7)
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        raise NotImplementedError
+        self._ask(query, timeout_s)
+        return Regressed(self.values, version=7)
+
+    def _ask(self, query: ExampleQuery, timeout_s: float) -> None:
+        assert timeout_s > 0
+        self.queries.append(query)
+        if self.error is not None:
+            raise self.error
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         assert timeout_s > 0
@@ -110,7 +129,7 @@ def fake_predictor() -> type[FakePredictor]:
 
 
 @pytest.fixture
-def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) -> StartGateway:
+def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
     async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
@@ -119,8 +138,10 @@ def start_gateway(aiohttp_client: Callable[[Application], Awaitable[Client]]) ->
         metrics, lifecycle = Metrics(), Lifecycle(listening=True, discovered=True)
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
-        observer = Observer(chosen, metrics, lifecycle, ages, pod="pod-a")
-        client = await aiohttp_client(make_app(chosen, admitted, observer, lifecycle))
+        observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
+        server = TestServer(make_app(chosen, admitted, observer, lifecycle))
+        await server.start_server(auto_decompress=False)
+        client = await aiohttp_client(server)
         return Gateway(client, predictor, metrics, lifecycle)
 
     return start

@@ -110,6 +110,24 @@ def test_what_is_not_there_is_refused_in_tf_servings_words(tmp_path, wanted, err
     assert str(caught.value) == text
 
 
+@pytest.mark.parametrize(
+    ("wanted", "error", "text"),
+    [
+        (ModelSpec(name="other"), NotFound, "Could not find any versions of model other"),
+        (spec(9), NotFound, "Could not find version 9 of model gate"),
+        (spec(label="gone"), NotFound, "Could not find version 8 of model gate"),
+        (spec(label="beta"), InvalidArgument, "Unrecognized servable version label: beta"),
+    ],
+)
+def test_the_status_of_what_is_not_there_is_refused_in_tf_servings_words(tmp_path, wanted, error, text):
+    add(tmp_path, 1)
+    models = catalog(tmp_path, gone=8)
+    models.refresh()
+    with pytest.raises(error) as caught:
+        models.statuses(wanted)
+    assert str(caught.value) == text
+
+
 def test_a_new_version_is_loaded_before_the_old_one_goes(tmp_path):
     add(tmp_path, 1)
     models = catalog(tmp_path)

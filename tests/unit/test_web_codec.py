@@ -13,7 +13,7 @@ from hypothesis.extra import numpy as hnp
 from tidegate_web.codec import json_text
 from tidegate_web.codec.rest_v1 import Layout, encode_outputs, parse_predict, tensors
 from tidegate_web.codec.values import to_array
-from tidegate_web.errors import BackendFault, BadInput
+from tidegate_web.errors import BadInput
 from tidegate_web.prediction import Signature, TensorSpec
 
 DTYPES = (
@@ -108,8 +108,15 @@ def test_rows_of_several_outputs_are_objects():
 
 
 def test_rows_of_outputs_that_do_not_agree_are_refused():
-    with pytest.raises(BackendFault, match="no common number of rows"):
+    with pytest.raises(BadInput, match="Tensor name: b has inconsistent batch size: 3 expecting: 2") as raised:
         encode_outputs({"a": np.zeros(2), "b": np.zeros(3)}, Layout.ROWS)
+    assert "column form" in raised.value.problems[0].expected
+
+
+def test_a_scalar_has_no_rows_but_is_a_column():
+    with pytest.raises(BadInput, match="Tensor name: a has no shape information"):
+        encode_outputs({"a": np.array(2.5, np.float32)}, Layout.ROWS)
+    assert encode_outputs({"a": np.array(2.5, np.float32)}, Layout.COLUMNS) == b'{"outputs":2.5}'
 
 
 def test_several_inputs_come_as_columns_or_as_named_rows():

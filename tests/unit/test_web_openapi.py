@@ -201,9 +201,9 @@ async def test_the_page_shows_every_path_and_trusts_nobody(start_gateway):
     assert "<script>'" not in page
     assert "&#39;http://&lt;script&gt;&#39;&#34;&#39;&#34;&#39;$(x)" in page
     for asset, kind in (("docs.css", "text/css"), ("docs.js", "text/javascript")):
-        response = await gateway.client.get(f"/assets/{asset}")
+        response = await gateway.client.get(f"/docs/{asset}")
         assert (response.status, response.content_type) == (200, kind)
-        assert f'"/assets/{asset}"' in page
+        assert f'"/docs/{asset}"' in page
 
 
 async def test_schemathesis_finds_nothing(start_gateway, tmp_path):

@@ -70,12 +70,15 @@ async def test_a_version_or_label_in_the_path_is_asked_for(start_gateway, path, 
         (b'{"instances": [[1, null]]}', "instances[0][1]: expected a number, came null"),
         (b'{"instances": [[1, true]]}', "instances[0][1]: expected a number, came true"),
         (b'{"instances": [{"x": [1, 1]}]}', "instances[0]: expected an object with inputs, came x"),
-        (b'{"instances": [[1, 1]], "signature_name": "nix"}', 'Serving signature key "nix" not found.'),
+        (
+            b'{"instances": [[1, 1]], "signature_name": "nix"}',
+            'Serving signature name: "nix" not found in signature def',
+        ),
         (b'{"instances": [[1, 1]], "signature_name": 5}', "signature_name: expected a text, came the number 5"),
         (b'{"instances": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "not JSON"),
         (b'{"instances": NaN' + b"[" * 100_000, "not JSON"),
         (b'{"instances": [[1, 1' + b"0" * 400 + b"]]}", "not JSON: number is infinity"),
-        (b'{"instances": [[NaN, 1' + b"0" * 400 + b"]]}", "a number that a float can hold"),
+        (b'{"instances": [[NaN, 1' + b"0" * 400 + b"]]}", "not JSON: number is infinity"),
     ],
 )
 async def test_bad_bodies_are_told_what_was_expected_and_what_came(start_gateway, body, said):
@@ -116,10 +119,18 @@ async def test_an_unknown_model_is_404_in_tf_servings_words(start_gateway):
     assert (await response.json())["error"] == "Servable not found for request: Latest(nix)"
 
 
-async def test_a_version_that_no_int64_holds_is_404(start_gateway):
+@pytest.mark.parametrize("version", [str(2**63), "9" * 5000])
+async def test_a_version_that_no_int64_holds_is_refused_in_tf_servings_words(start_gateway, version):
     gateway = await start_gateway()
-    response = await gateway.client.get(f"/v1/models/and_gate/versions/{2**63}")
-    assert response.status == 404
+    response = await gateway.client.get(f"/v1/models/and_gate/versions/{version}")
+    assert response.status == 400
+    assert (await response.json())["error"] == f"Failed to convert version: {version[:40]} to numeric."
+
+
+async def test_zeros_before_a_version_do_not_matter(start_gateway):
+    gateway = await start_gateway()
+    await gateway.client.post(f"/v1/models/and_gate/versions/{'0' * 30}3:predict", json={"instances": [[1, 1]]})
+    assert gateway.predictor.seen[0].model.version == 3
 
 
 @pytest.mark.parametrize(
@@ -246,13 +257,46 @@ async def test_an_unexpected_error_is_500_with_the_request_id_and_nothing_else(s
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),
-    [("GET", "/v1/nix", 404), ("GET", "/nix", 404), ("DELETE", "/home", 405), ("GET", PREDICT, 405)],
+    [("GET", "/nix", 404), ("DELETE", "/home", 405)],
 )
 async def test_paths_and_methods_that_are_not_there_are_told_so(start_gateway, method, path, status):
     gateway = await start_gateway()
     response = await gateway.client.request(method, path)
     assert response.status == status
     assert response.content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1", None),
+        ("GET", "/v1/", None),
+        ("GET", "/v1/nix", None),
+        ("GET", "/v1/models/", None),
+        ("GET", "/v1/models/and_gate/versions/one", None),
+        ("POST", "/v1/models/and_gate:nix", None),
+        ("POST", "/v1/models/and_gate/versions/1/labels/stable:predict", None),
+        ("GET", PREDICT, "POST"),
+        ("POST", "/v1/models/and_gate", "GET"),
+        ("PUT", PREDICT, "POST"),
+        ("DELETE", "/v1/models/and_gate", "GET"),
+        ("OPTIONS", PREDICT, "POST"),
+    ],
+)
+async def test_what_the_api_does_not_have_is_a_malformed_request_in_tf_servings_words(
+    start_gateway, method, path, allowed
+):
+    gateway = await start_gateway()
+    response = await gateway.client.request(method, path)
+    assert (response.status, response.headers.get("Allow")) == (405 if allowed else 400, allowed)
+    assert (await response.json())["error"] == f"Malformed request: {method} {path}"
+
+
+async def test_a_status_without_a_model_says_so(start_gateway):
+    gateway = await start_gateway()
+    response = await gateway.client.get("/v1/models")
+    assert response.status == 400
+    assert (await response.json())["error"] == "Missing model name in request."
 
 
 async def test_metric_labels_stay_few_whatever_clients_send(start_gateway):

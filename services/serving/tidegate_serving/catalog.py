@@ -93,18 +93,16 @@ class Catalog:
         """Return where the versions of a model stand, or the one named.
 
         Raises:
-            InvalidArgument: No model named, or an unknown label.
-            NotFound: The model or version is not known.
+            InvalidArgument: An unknown label.
+            NotFound: The model or version is not known; TF Serving's words, which differ from those of `use`.
         """
         with self._changed:
-            servable = self._servable(spec)
-            numbers = sorted(servable.versions)
+            servable = self._servables.get(spec.name, Servable(ModelConfig()))
             number = self._number(spec, servable)
-            if number is not None:
-                numbers = [known for known in numbers if known == number]
+            numbers = sorted(servable.versions) if number is None else sorted({number} & servable.versions.keys())
             if not numbers:
-                wanted = f" with version {number}" if number is not None else ""
-                raise NotFound(f"Could not find any versions of model {spec.name}{wanted}")
+                wanted = "any versions" if number is None else f"version {number}"
+                raise NotFound(f"Could not find {wanted} of model {spec.name}")
             return [_status(servable.versions[known]) for known in numbers]
 
     def unavailable(self) -> list[str]:

@@ -21,28 +21,28 @@ class RequestMetrics(Collector):
         self._models = models
         self._lock = threading.Lock()
         self._counts: defaultdict[tuple[str, str], int] = defaultdict(int)
-        self._micros: defaultdict[str, float] = defaultdict(float)
+        self._took: defaultdict[tuple[str, str], tuple[int, float]] = defaultdict(lambda: (0, 0.0))
 
-    def observe(self, model: str, status: str, took_s: float) -> None:
-        """Count one prediction."""
+    def observe(self, model: str, api: str, status: str, took_s: float) -> None:
+        """Count one request to an API, such as `Predict`."""
         label = model if model in self._models else "unknown"
         with self._lock:
             self._counts[label, status] += 1
-            self._micros[label] += took_s * MICROSECONDS
+            count, micros = self._took[label, api]
+            self._took[label, api] = (count + 1, micros + took_s * MICROSECONDS)
 
     def collect(self) -> Iterator[Metric]:
         """Give the samples."""
         with self._lock:
-            counts, micros = dict(self._counts), dict(self._micros)
+            counts, took = dict(self._counts), dict(self._took)
         requests = Metric(":tensorflow:serving:request_count", "Predictions answered", "unknown")
         for (model, status), count in counts.items():
             requests.add_sample(requests.name, {"model_name": model, "status": status}, count)
         yield requests
         latency = Metric(":tensorflow:serving:request_latency", "Microseconds that predictions took", "unknown")
-        for model, total in micros.items():
-            labels = {"model_name": model, "API": "Predict"}
-            latency.add_sample(f"{latency.name}_sum", labels, total)
-            count = sum(number for (name, _), number in counts.items() if name == model)
+        for (model, api), (count, micros) in took.items():
+            labels = {"model_name": model, "API": api}
+            latency.add_sample(f"{latency.name}_sum", labels, micros)
             latency.add_sample(f"{latency.name}_count", labels, count)
         yield latency
 

@@ -1,14 +1,21 @@
-"""Predict, GetModelMetadata and GetModelStatus over a Catalog."""
+"""Predict, Classify, Regress, GetModelMetadata and GetModelStatus over a Catalog."""
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import grpc
 import tensorflow as tf
 from google.protobuf.message import Message
 
+from tidegate_proto.inference_pb2 import (
+    ClassificationRequest,
+    ClassificationResponse,
+    RegressionRequest,
+    RegressionResponse,
+)
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tidegate_proto.prediction_pb2 import (
     GetModelMetadataRequest,
@@ -17,12 +24,13 @@ from tidegate_proto.prediction_pb2 import (
     PredictRequest,
     PredictResponse,
 )
-from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, Method
+from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS, Method
 from tidegate_proto.signature_pb2 import SignatureDefMap
-from tidegate_serving import tensors
+from tidegate_serving import examples, tensors
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError
 from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.savedmodel import SavedModel
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +45,8 @@ CODES: dict[type[ServingError], grpc.StatusCode] = {
 }
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
+Inference = PredictRequest | ClassificationRequest | RegressionRequest
+Inferred = PredictResponse | ClassificationResponse | RegressionResponse
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 
@@ -57,6 +67,8 @@ class Servicer:
         """Return what answers each method."""
         return {
             PREDICT: _answering(self.predict),
+            CLASSIFY: _answering(self.classify),
+            REGRESS: _answering(self.regress),
             GET_MODEL_METADATA: _answering(self.metadata),
             GET_MODEL_STATUS: _answering(self.status),
         }
@@ -68,23 +80,45 @@ class Servicer:
             ServingError: The request does not fit.
             tf.errors.OpError: The graph failed.
         """
+        response = PredictResponse()
+        with self._used(PREDICT, request, response) as (model, signature):
+            model.signature(signature)
+            inputs = {name: tensors.read(tensor, name) for name, tensor in request.inputs.items()}
+            outputs = model.predict(signature, inputs, tuple(request.output_filter))
+            for name, array in outputs.items():
+                response.outputs[name].CopyFrom(tensors.write(array))
+        return response
+
+    def classify(self, request: ClassificationRequest) -> ClassificationResponse:
+        """Run a classify signature; raises as `predict`."""
+        response = ClassificationResponse()
+        with self._used(CLASSIFY, request, response) as (model, signature):
+            response.result.CopyFrom(examples.classify(model, signature, request.input))
+        return response
+
+    def regress(self, request: RegressionRequest) -> RegressionResponse:
+        """Run a regress signature; raises as `predict`."""
+        response = RegressionResponse()
+        with self._used(REGRESS, request, response) as (model, signature):
+            response.result.CopyFrom(examples.regress(model, signature, request.input))
+        return response
+
+    @contextmanager
+    def _used(
+        self, method: Method[Any, Any], request: Inference, response: Inferred
+    ) -> Iterator[tuple[SavedModel, str]]:
+        """Hold the model and signature that a request names, count the request, and say in the response what it was."""
         started = time.perf_counter()
         status = "error"
         try:
             spec = _spec(request)
             signature = spec.signature_name or DEFAULT_SIGNATURE
             with self._catalog.use(spec) as (version, model):
-                model.signature(signature)
-                inputs = {name: tensors.read(tensor, name) for name, tensor in request.inputs.items()}
-                outputs = model.predict(signature, inputs, tuple(request.output_filter))
-            response = PredictResponse()
-            for name, array in outputs.items():
-                response.outputs[name].CopyFrom(tensors.write(array))
+                yield model, signature
             _fill(response.model_spec, spec.name, version, signature)
             status = "success"
         finally:
-            self._metrics.observe(request.model_spec.name, status, time.perf_counter() - started)
-        return response
+            self._metrics.observe(request.model_spec.name, method.name, status, time.perf_counter() - started)
 
     def metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
         """Return a model's signatures.
@@ -115,7 +149,7 @@ class Servicer:
         return GetModelStatusResponse(model_version_status=self._catalog.statuses(_spec(request)))
 
 
-def _spec(request: PredictRequest | GetModelMetadataRequest | GetModelStatusRequest) -> ModelSpec:
+def _spec(request: Inference | GetModelMetadataRequest | GetModelStatusRequest) -> ModelSpec:
     if not request.HasField("model_spec"):
         raise InvalidArgument("Missing ModelSpec")
     return request.model_spec

@@ -1,22 +1,24 @@
 """A static limit on predictions at work, with a bounded queue before it."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from tidegate_web.errors import DeadlineExceeded, Overloaded
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Classified,
     ExampleQuery,
     ModelMetadata,
     ModelRef,
     Outcome,
     Prediction,
-    Predictor,
+    QuickPredictor,
     Regressed,
     Reply,
     VersionStatus,
@@ -36,12 +38,12 @@ class AdmittedPredictor:
         metrics: Where pending rows, waits and refusals are counted.
     """
 
-    def __init__(self, predictor: Predictor, limit: int, queue: int, metrics: Metrics) -> None:
+    def __init__(self, predictor: QuickPredictor, limit: int, queue: int, metrics: Metrics) -> None:
         self._predictor = predictor
-        self._slots = asyncio.Semaphore(limit)
         self._limit = limit
         self._queue = queue
-        self._waiting = 0
+        self._at_work = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
         self._metrics = metrics
 
     def refuse_when_full(self) -> None:
@@ -50,7 +52,7 @@ class AdmittedPredictor:
         Raises:
             Overloaded: It would find the queue full.
         """
-        if self._slots.locked() and self._waiting >= self._queue:
+        if self._at_work >= self._limit and len(self._waiting) >= self._queue:
             self._metrics.shed.labels("queue_full").inc()
             raise Overloaded(f"{self._limit} predictions are at work and {self._queue} wait: try again soon")
 
@@ -79,14 +81,97 @@ class AdmittedPredictor:
         """Answer in its turn, as `predict`."""
         return await self._in_turn(self._predictor.regress, query, len(query.examples), timeout_s)
 
+    def known_metadata(self, model: ModelRef) -> ModelMetadata | None:
+        """Ask the other Predictor."""
+        return self._predictor.known_metadata(model)
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Begin to answer where nobody waits for a turn, and call back; None where `predict` has to wait."""
+        if self._at_work >= self._limit:
+            return None
+        rows = prediction.rows
+
+        def leave() -> None:
+            self._metrics.pending.add(-rows)
+            self._leave()
+
+        def settle(answer: Outcome | Exception) -> None:
+            leave()
+            if not isinstance(answer, Exception):
+                self._metrics.queue_wait.observe(answer.timings.get("queue", 0.0))
+            answered(answer)
+
+        take_back = self._predictor.submit(prediction, timeout_s, settle)
+        if take_back is None:
+            return None
+        self._at_work += 1
+        self._metrics.pending.add(rows)
+
+        def give_up() -> None:
+            take_back()
+            leave()
+
+        return give_up
+
     async def _in_turn(
         self, answer: Callable[[Query, float], Awaitable[AReply]], query: Query, rows: int, timeout_s: float
     ) -> AReply:
         self.refuse_when_full()
-        with self._metrics.pending_predictions(rows):
-            async with self._slot(timeout_s) as waited_s:
+        self._metrics.pending.add(rows)
+        try:
+            if self._at_work < self._limit:
+                self._at_work += 1
+                waited_s = 0.0
+            else:
+                waited_s = await self._turn(timeout_s)
+            try:
                 reply = await answer(query, timeout_s - waited_s)
-        return replace(reply, timings={"queue": waited_s, **reply.timings})
+            finally:
+                self._leave()
+        finally:
+            self._metrics.pending.add(-rows)
+        queued_s = reply.timings.get("queue")  # where a batch waited for its turn behind this one
+        if queued_s is None or waited_s:
+            waited_s += queued_s or 0.0
+            reply = replace(reply, timings={"queue": 0.0, **reply.timings} | {"queue": waited_s})
+        else:
+            waited_s = queued_s
+        self._metrics.queue_wait.observe(waited_s)
+        return reply
+
+    async def _turn(self, timeout_s: float) -> float:
+        """Wait for a place among those at work; gives the seconds it took."""
+        started = time.monotonic()
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            async with asyncio.timeout(timeout_s):
+                await turn
+        except TimeoutError:
+            self._give_up(turn)
+            self._metrics.shed.labels("deadline").inc()
+            raise DeadlineExceeded("The request's time ran out while it waited for its turn") from None
+        except asyncio.CancelledError:
+            self._give_up(turn)
+            raise
+        return time.monotonic() - started
+
+    def _give_up(self, turn: "asyncio.Future[None]") -> None:
+        """Leave the queue; a turn that came at the same moment is the next one's."""
+        if turn.cancelled():
+            with contextlib.suppress(ValueError):  # somebody who left has passed it over already
+                self._waiting.remove(turn)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Give the place to the first who waits."""
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._at_work -= 1
 
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
         """Ask the other Predictor; it costs a model server nothing worth limiting."""
@@ -95,23 +180,3 @@ class AdmittedPredictor:
     async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
         """Ask the other Predictor."""
         return await self._predictor.status(model, timeout_s)
-
-    @asynccontextmanager
-    async def _slot(self, timeout_s: float) -> AsyncIterator[float]:
-        """Hold a place among those at work; gives the seconds waited for it."""
-        started = time.monotonic()  # uvloop's own clock counts whole milliseconds
-        self._waiting += 1
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._slots.acquire()
-        except TimeoutError:
-            self._metrics.shed.labels("deadline").inc()
-            raise DeadlineExceeded("The request's time ran out while it waited for its turn") from None
-        finally:
-            self._waiting -= 1
-        waited_s = time.monotonic() - started
-        self._metrics.queue_wait.observe(waited_s)
-        try:
-            yield waited_s
-        finally:
-            self._slots.release()

@@ -4,9 +4,11 @@
     ├── BadInput            the request cannot be understood or does not fit the model's signature
     ├── NotFound            no such model, version, label or path
     ├── BodyTooLarge        the body is over the limit
+    ├── UnknownEncoding     the body is encoded in a way that nobody here reads
     ├── Overloaded          no room for another prediction; nothing was done
     ├── Unavailable         no model server can answer now
     ├── DeadlineExceeded    the answer did not come in time; the call was cancelled
+    ├── Unimplemented       the model server does not know this kind of call
     └── BackendFault        the model server failed in a way that is not the client's doing
 
 Handlers and what they call raise these; only the error middleware turns them into answers, by `ANSWERS`.
@@ -59,6 +61,10 @@ class BodyTooLarge(TidegateError):
     """The body is over the limit."""
 
 
+class UnknownEncoding(TidegateError):
+    """The body is encoded in a way that nobody here reads."""
+
+
 class Overloaded(TidegateError):
     """No room for another prediction; nothing was done."""
 
@@ -69,6 +75,10 @@ class Unavailable(TidegateError):
 
 class DeadlineExceeded(TidegateError):
     """The answer did not come in time; the call was cancelled."""
+
+
+class Unimplemented(TidegateError):
+    """The model server does not know this kind of call."""
 
 
 class BackendFault(TidegateError):
@@ -94,8 +104,10 @@ ANSWERS: dict[type[TidegateError], Answer] = {
     BadInput: Answer(HTTPStatus.BAD_REQUEST, "bad_input"),
     NotFound: Answer(HTTPStatus.NOT_FOUND, "not_found"),
     BodyTooLarge: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
+    UnknownEncoding: Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),
     Overloaded: Answer(HTTPStatus.TOO_MANY_REQUESTS, "overloaded", retry_after_s=1),
     Unavailable: Answer(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", retry_after_s=2),
     DeadlineExceeded: Answer(HTTPStatus.GATEWAY_TIMEOUT, "deadline_exceeded"),
+    Unimplemented: Answer(HTTPStatus.NOT_IMPLEMENTED, "unimplemented"),
     BackendFault: Answer(HTTPStatus.INTERNAL_SERVER_ERROR, "backend_fault"),
 }

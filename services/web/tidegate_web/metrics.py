@@ -1,8 +1,7 @@
 """What the gateway counts, for Prometheus. One registry per application; every metric says why it is there."""
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -37,11 +36,11 @@ class Metrics:
             named("request_duration_seconds"), "From the request's head to the answer's end", ["route"],
             buckets=SECONDS, registry=self.registry,
         )  # fmt: skip
-        self._inflight = TimeAverage(clock)
-        self._pending = TimeAverage(clock)
+        self.inflight = TimeAverage(clock)
+        self.pending = TimeAverage(clock)
         for name, average, what in (
-            ("inflight_requests", self._inflight, "Requests being answered"),
-            ("serving_pending_predictions", self._pending, "Rows queued for or in flight to the model servers"),
+            ("inflight_requests", self.inflight, "Requests being answered"),
+            ("serving_pending_predictions", self.pending, "Rows queued for or in flight to the model servers"),
         ):
             Gauge(named(name), what, registry=self.registry).set_function(average.value)
             Gauge(named(f"{name}_average"), f"{what}, mean of the last 15 s", registry=self.registry).set_function(
@@ -69,24 +68,6 @@ class Metrics:
         )
         build = Gauge(named("build_info"), "1, labelled with the version", ["version"], registry=self.registry)
         build.labels(version("tidegate-web")).set(1)
-
-    @contextmanager
-    def inflight_request(self) -> Iterator[None]:
-        """Count a request as being answered."""
-        self._inflight.add(1)
-        try:
-            yield
-        finally:
-            self._inflight.add(-1)
-
-    @contextmanager
-    def pending_predictions(self, rows: int) -> Iterator[None]:
-        """Count rows as waiting for the model servers."""
-        self._pending.add(rows)
-        try:
-            yield
-        finally:
-            self._pending.add(-rows)
 
     def of_backend(self, address: str) -> "BackendMetrics":
         """Return what is counted of one model server."""

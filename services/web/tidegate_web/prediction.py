@@ -3,9 +3,9 @@
 Classify and regress are TF Serving's older pair beside predict: an ExampleQuery in, Classified or Regressed out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,13 @@ import numpy.typing as npt
 Array = npt.NDArray[np.generic]
 """A tensor. Text and bytes are object arrays of `bytes`."""
 
+UNCARRIED = np.dtype(np.void)
+"""Stands for the element types that the gateway does not carry, such as complex numbers."""
+
 DEFAULT_SIGNATURE = "serving_default"
 
 
-@dataclass(frozen=True, slots=True)
-class ModelRef:
+class ModelRef(NamedTuple):
     """Which model, and which of its versions: a number, a label, or (neither) the server's choice."""
 
     name: str
@@ -37,7 +39,7 @@ class TensorSpec:
     """One input or output of a signature.
 
     Attributes:
-        dtype: Element type; `object` stands for strings of bytes.
+        dtype: Element type; `object` stands for strings of bytes, UNCARRIED for what cannot be sent or read.
         shape: Sizes, None where any size will do; None altogether where any rank will do.
         wire_dtype: TensorFlow's name of the type, e.g. `DT_FLOAT`.
         tensor_name: The name in the graph, e.g. `serving_default_inputs:0`.
@@ -55,11 +57,15 @@ class TensorSpec:
 
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor of this shape fits."""
-        if self.shape is None:
+        wanted = self.shape
+        if wanted is None:
             return True
-        return len(shape) == len(self.shape) and all(
-            want is None or want == got for want, got in zip(self.shape, shape, strict=True)
-        )
+        if len(wanted) != len(shape):
+            return False
+        for want, got in zip(wanted, shape, strict=True):  # noqa: SIM110 on the hot path; any() costs thrice as much
+            if want is not None and want != got:
+                return False
+        return True
 
     def __str__(self) -> str:
         if self.shape is None:
@@ -69,7 +75,14 @@ class TensorSpec:
     @property
     def dtype_name(self) -> str:
         """The element type as a person would say it."""
+        if not self.carried:
+            return self.wire_dtype.removeprefix("DT_").lower()
         return "string" if self.dtype == object else self.dtype.name
+
+    @property
+    def carried(self) -> bool:
+        """Whether the gateway can send and read such a tensor."""
+        return self.dtype != UNCARRIED
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +92,17 @@ class Signature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     method: str = ""
+    batchable: bool = field(init=False)
+    """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
+    wire_dtypes: Mapping[str, str] = field(init=False)
+    """TensorFlow's types, by name, of the inputs whose arrays do not tell theirs: bfloat16 is held as float32."""
 
-    @property
-    def batchable(self) -> bool:
-        """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
-        return bool(self.inputs) and all(spec.batched for spec in (*self.inputs.values(), *self.outputs.values()))
+    def __post_init__(self) -> None:
+        """Derive what every prediction asks for."""
+        wide = {name: spec.wire_dtype for name, spec in self.inputs.items() if spec.wire_dtype == "DT_BFLOAT16"}
+        object.__setattr__(self, "wire_dtypes", wide)
+        specs = (*self.inputs.values(), *self.outputs.values())
+        object.__setattr__(self, "batchable", bool(self.inputs) and all(spec.batched for spec in specs))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +131,11 @@ class VersionStatus:
     error_message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Prediction:
     """One request to a model: tensors by input name, checked against the signature.
+
+    Nobody changes one. (Freezing it would cost each request a microsecond, like `Outcome`.)
 
     Attributes:
         model: Which model, version or label.
@@ -122,6 +143,8 @@ class Prediction:
         inputs: A tensor for each of its inputs.
         batchable: Whether the signature's rows may be joined with those of other requests.
         wanted: Names of the outputs to answer; all of them when empty.
+        wire_dtypes: The signature's `wire_dtypes`.
+        rows: Rows in the batch: the first dimension of the first input, 1 for a scalar.
     """
 
     model: ModelRef
@@ -129,12 +152,15 @@ class Prediction:
     inputs: Mapping[str, Array]
     batchable: bool = False
     wanted: tuple[str, ...] = ()
+    wire_dtypes: Mapping[str, str] = field(default_factory=dict)
+    rows: int = field(init=False)
 
-    @property
-    def rows(self) -> int:
-        """Rows in the batch: the first dimension of the first input, 1 for a scalar."""
-        first = next(iter(self.inputs.values()), None)
-        return int(first.shape[0]) if first is not None and first.ndim else 1
+    def __post_init__(self) -> None:
+        """Count the rows."""
+        for array in self.inputs.values():
+            self.rows = len(array) if array.ndim else 1
+            return
+        self.rows = 1
 
 
 Example = Mapping[str, Array]
@@ -158,7 +184,7 @@ class ExampleQuery:
     context: Example | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Reply:
     """What every answer tells of itself.
 
@@ -173,21 +199,21 @@ class Reply:
     timings: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outcome(Reply):
     """A model's answer to a Prediction: tensors by output name."""
 
     outputs: Mapping[str, Array]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Classified(Reply):
     """The answer to classify: for each example its classes, label and score."""
 
     classes: Sequence[Sequence[tuple[str, float]]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Regressed(Reply):
     """The answer to regress: a value for each example."""
 
@@ -228,4 +254,25 @@ class Predictor(Protocol):
 
     async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
         """Return where the model's versions stand."""
+        ...
+
+
+Answered = Callable[[Outcome | Exception], None]
+"""Called once with a Prediction's answer, or with why there is none."""
+
+
+class QuickPredictor(Predictor, Protocol):
+    """A Predictor that can also answer by calling back, which spares each request a task; the fast way in feeds it."""
+
+    def known_metadata(self, model: ModelRef) -> ModelMetadata | None:
+        """Return signatures that need not be asked for; None where they must be."""
+        ...
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Begin to answer; `answered` is called later, within the time-out.
+
+        Returns:
+            What takes the Prediction back, so that `answered` is not called any more; None where it cannot begin at
+            once: nothing was begun then, and `predict` has to wait for its turn.
+        """
         ...

@@ -3,7 +3,9 @@
 import base64
 import binascii
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import cast
 
 import numpy as np
 
@@ -48,10 +50,47 @@ def to_array(value: object, spec: TensorSpec, where: str) -> Array:
     Raises:
         BadInput: A leaf of another type or out of range, ragged lists, or another shape.
     """
+    array = _numbers(value, spec)
+    if array is None:
+        array = to_array_by_leaves(value, spec, where)
+    if not spec.accepts(array.shape):
+        shape = ", ".join(map(str, array.shape))
+        raise BadInput(problems=(Problem(where, str(spec), f"the shape [{shape}]"),))
+    return array
+
+
+_NUMBERS = {"f": (int, float), "i": (int,), "u": (int,)}
+"""What JSON numbers of each kind of dtype parse to; a decimal is no whole number, and a boolean no number."""
+
+
+def _numbers(value: object, spec: TensorSpec) -> Array | None:
+    """Convert lists of numbers at once; None where anything needs a closer look, errors among it."""
+    kinds = _NUMBERS.get(spec.dtype.kind)
+    if kinds is None or not spec.shape or not isinstance(value, list):
+        return None
+    leaves: Iterable[object] = value
+    for _ in spec.shape[1:]:
+        leaves = chain.from_iterable(cast("Iterable[list[object]]", leaves))
+    try:
+        found = set(map(type, leaves))
+        if not found or not found.issubset(kinds):
+            return None
+        if spec.dtype.kind != "f":
+            return np.array(value, spec.dtype)
+        with np.errstate(over="raise"):
+            return np.array(value, spec.dtype)
+    except (TypeError, ValueError, OverflowError, FloatingPointError):
+        return None
+
+
+def to_array_by_leaves(value: object, spec: TensorSpec, where: str) -> Array:
+    """Convert element by element: slow, but knows where what does not fit stands. The shape is not checked.
+
+    Raises:
+        BadInput: A leaf of another type or out of range, or ragged lists.
+    """
     shape = _shape(value)
     leaves = [_leaf(leaf, spec, path) for leaf, path in _leaves(value, shape, where)]
-    if not spec.accepts(shape):
-        raise BadInput(problems=(Problem(where, str(spec), f"the shape [{', '.join(map(str, shape))}]"),))
     try:
         with np.errstate(over="raise"):
             return np.array(leaves, dtype=spec.dtype).reshape(shape)

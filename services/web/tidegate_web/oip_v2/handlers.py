@@ -13,6 +13,7 @@ from tidegate_web.errors import NotFound, Unavailable
 from tidegate_web.oip_v2.compression import accepted_coding
 from tidegate_web.oip_v2.repository import is_ready, repository_index
 from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelRef, Prediction, Predictor, TensorSpec
+from tidegate_web.request_body import read_body
 from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
@@ -111,13 +112,13 @@ class OipV2:
 
     async def index(self, request: web.Request) -> web.Response:
         """Answer `POST /v2/repository/index`."""
-        ready_only = parse_index(await request.read())
+        ready_only = parse_index(await read_body(request))
         return _json(await repository_index(self._predictor, self._context.remaining_s(request), ready_only=ready_only))
 
     async def infer(self, request: web.Request) -> web.Response:
         """Answer `POST …/infer`."""
         model = self._predictor.route(model_ref(request), self._context.client(request))
-        body = parse_infer(await request.read(), request.headers.get(JSON_SIZE_HEADER))
+        body = parse_infer(await read_body(request), request.headers.get(JSON_SIZE_HEADER))
         metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
         signature = select_signature(metadata, body.signature_name)
         prediction = Prediction(
@@ -126,6 +127,7 @@ class OipV2:
             codec.tensors(body, signature),
             signature.batchable,
             codec.wanted(body, signature),
+            signature.wire_dtypes,
         )
         timeout_s = min(self._context.remaining_s(request), body.timeout_s or math.inf)
         outcome = await self._predictor.predict(prediction, timeout_s)

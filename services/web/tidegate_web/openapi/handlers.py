@@ -2,7 +2,6 @@
 
 import asyncio
 
-import jinja2
 from aiohttp import web
 
 from tidegate_web.cards import Cards
@@ -23,22 +22,19 @@ class Docs:
         cards: Titles and examples.
         context: Knows each request.
         version: The gateway's own version.
-        layout: Where the pages' common layout is.
     """
 
-    def __init__(
-        self, predictor: Predictor, cards: Cards, context: RequestContext, version: str, layout: jinja2.BaseLoader
-    ) -> None:
+    def __init__(self, predictor: Predictor, cards: Cards, context: RequestContext, version: str) -> None:
         self._document = LiveDocument(predictor, cards, version)
         self._context = context
-        self._page = DocsPage(layout)
+        self._page = DocsPage()
 
     def routes(self) -> list[web.RouteDef]:
         """Return what to mount."""
         return [
             web.get("/openapi.json", self.openapi),
             web.get("/docs", self.docs),
-            web.get(f"/assets/{{name:{'|'.join(ASSETS)}}}", self.asset),
+            web.get(f"/docs/{{name:{'|'.join(ASSETS)}}}", self.asset),
         ]
 
     async def openapi(self, request: web.Request) -> web.Response:

@@ -6,7 +6,16 @@ from typing import Any
 from tidegate_web.cards import ModelCard
 from tidegate_web.codec.oip_request import LARGEST_COUNT
 from tidegate_web.codec.oip_v2 import DATATYPES
-from tidegate_web.errors import BackendFault, BadInput, BodyTooLarge, DeadlineExceeded, TidegateError, Unavailable
+from tidegate_web.errors import (
+    BackendFault,
+    BadInput,
+    BodyTooLarge,
+    DeadlineExceeded,
+    TidegateError,
+    Unavailable,
+    Unimplemented,
+    UnknownEncoding,
+)
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.operations import PREDICTING, errors, json_body, ok, reading
 from tidegate_web.openapi.rest_v1 import signature_choice
@@ -129,7 +138,7 @@ def server_paths() -> dict[str, Any]:
                 },
                 "responses": {
                     "200": ok("The versions", _INDEX),
-                    **errors((*_ALWAYS, BodyTooLarge, Unavailable)),
+                    **errors((*_ALWAYS, BodyTooLarge, UnknownEncoding, Unavailable, Unimplemented)),
                 },
             }
         },

@@ -140,15 +140,11 @@ def _marked(text: str) -> Markup:
 
 
 class DocsPage:
-    """The template and its assets, loaded once.
+    """The template and its assets, loaded once."""
 
-    Args:
-        layout: Where the pages' common layout is.
-    """
-
-    def __init__(self, layout: jinja2.BaseLoader) -> None:
+    def __init__(self) -> None:
         self._environment = jinja2.Environment(
-            loader=jinja2.ChoiceLoader([jinja2.PackageLoader("tidegate_web.openapi"), layout]),
+            loader=jinja2.PackageLoader("tidegate_web.openapi"),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,

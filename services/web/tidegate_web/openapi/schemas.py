@@ -126,7 +126,6 @@ def columns_of(specs: Mapping[str, TensorSpec], *, bounded: bool) -> list[Schema
     together = bounded and sum(spec.batched for spec in specs.values()) > 1
     named = [
         record({name: nested(spec, bounded=bounded, rows=rows) for name, spec in specs.items()})
-        | ({"additionalProperties": False} if bounded else {})
         | ({"$comment": LIKE_THE_FIRST} if rows not in {None, ROWS_SPELT_OUT[0]} else {})
         for rows in (ROWS_SPELT_OUT if together else (None,))
     ]

@@ -1,4 +1,5 @@
 """TF Serving's REST API, version 1, over any Predictor.
 
-It depends on aiohttp, the Predictor, the codec and the errors alone, so that a model server can mount it too.
+It depends on aiohttp, the Predictor, the codec, the errors and what they ask of a request alone, so that a model server
+can mount it too.
 """

@@ -1,13 +1,25 @@
-"""Handlers of `/v1/models/…`: predict, metadata and status, of the default version, a version or a label."""
+"""Handlers of `/v1/…`: predict, classify, regress, metadata, status; of a model, its version or its label."""
 
+from collections.abc import Callable
 from typing import Any
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from tidegate_web.codec import rest_v1 as codec
+from tidegate_web.codec.examples import encode_classes, encode_values, parse_examples
 from tidegate_web.codec.json_text import dumps
-from tidegate_web.errors import NotFound
-from tidegate_web.prediction import ModelMetadata, ModelRef, Prediction, Predictor, Signature, TensorSpec
+from tidegate_web.errors import BadInput
+from tidegate_web.prediction import (
+    ExampleQuery,
+    ModelMetadata,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Predictor,
+    Signature,
+    TensorSpec,
+)
+from tidegate_web.request_body import read_body
 from tidegate_web.request_context import RequestContext
 
 INT64_MAX = 2**63 - 1
@@ -17,7 +29,7 @@ _CHOICES = ("", r"/versions/{version:\d+}", r"/labels/{label:[^/:]+}")
 
 
 class RestV1:
-    """The API over a Predictor.
+    """The API over a Predictor; the server is to be made with `auto_decompress=False` (see request_body).
 
     Args:
         predictor: What answers.
@@ -35,21 +47,52 @@ class RestV1:
             for choice in _CHOICES
             for route in (
                 web.post(f"{_MODEL}{choice}:predict", self.predict),
+                web.post(f"{_MODEL}{choice}:classify", self.classify),
+                web.post(f"{_MODEL}{choice}:regress", self.regress),
                 web.get(f"{_MODEL}{choice}/metadata", self.metadata, allow_head=False),
                 web.get(f"{_MODEL}{choice}", self.status, allow_head=False),
             )
-        ]
+        ] + [web.route("*", path, self.malformed) for path in ("/v1", "/v1/{rest:.*}")]
 
     async def predict(self, request: web.Request) -> web.Response:
         """Answer `POST …:predict`."""
-        model = self._predictor.route(model_ref(request), self._context.client(request))
-        body = codec.parse_predict(await request.read())
-        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
-        signature = codec.select_signature(metadata, body.signature_name)
-        prediction = Prediction(model, body.signature_name, codec.tensors(body, signature), signature.batchable)
-        outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
+        model, client = model_ref(request), self._context.client(request)
+        body, outcome = await predict(
+            self._predictor, model, client, await read_body(request), lambda: self._context.remaining_s(request)
+        )
         self._context.answered(request, outcome)
-        return _json(codec.encode_outputs(outcome.outputs, body.layout))
+        return _json(body)
+
+    async def classify(self, request: web.Request) -> web.Response:
+        """Answer `POST …:classify`."""
+        classified = await self._predictor.classify(await self._query(request), self._context.remaining_s(request))
+        self._context.answered(request, classified)
+        return _json(encode_classes(classified.classes))
+
+    async def regress(self, request: web.Request) -> web.Response:
+        """Answer `POST …:regress`."""
+        regressed = await self._predictor.regress(await self._query(request), self._context.remaining_s(request))
+        self._context.answered(request, regressed)
+        return _json(encode_values(regressed.values))
+
+    async def _query(self, request: web.Request) -> ExampleQuery:
+        model = self._predictor.route(model_ref(request), self._context.client(request))
+        body = parse_examples(await read_body(request))
+        return ExampleQuery(model, body.signature_name, body.examples, body.context)
+
+    async def malformed(self, request: web.Request) -> web.Response:
+        """Refuse every other path and method below `/v1`.
+
+        Raises:
+            HTTPMethodNotAllowed: The path has other methods. (TF Serving has 400 here, too, and no `Allow`.)
+            BadInput: There is no such path; TF Serving's words.
+        """
+        if request.method == "GET" and request.path == "/v1/models":
+            raise BadInput("Missing model name in request.")
+        resolved = [await resource.resolve(request) for resource in request.app.router.resources()]
+        if allowed := {method for _, methods in resolved for method in methods} - {hdrs.METH_ANY}:
+            raise web.HTTPMethodNotAllowed(request.method, allowed)
+        raise BadInput(f"Malformed request: {request.method} {request.path}")
 
     async def metadata(self, request: web.Request) -> web.Response:
         """Answer `GET …/metadata`."""
@@ -75,20 +118,58 @@ class RestV1:
         )
 
 
+async def predict(
+    predictor: Predictor, model: ModelRef, client: str, body: bytes, remaining_s: Callable[[], float]
+) -> tuple[bytes, Outcome]:
+    """Answer the body of a `:predict`, whichever way it came.
+
+    Args:
+        predictor: What answers.
+        model: As the path names it.
+        client: What stays the same over a client's requests.
+        body: The request's.
+        remaining_s: Gives the seconds that it may still take.
+
+    Raises:
+        TidegateError: The body does not fit, or the Predictor's own.
+    """
+    asked = codec.parse_predict(body)
+    model = predictor.route(model, client)
+    metadata = await predictor.metadata(model, remaining_s())
+    outcome = await predictor.predict(to_prediction(asked, model, metadata), remaining_s())
+    return codec.encode_outputs(outcome.outputs, asked.layout), outcome
+
+
+def to_prediction(asked: codec.PredictBody, model: ModelRef, metadata: ModelMetadata) -> Prediction:
+    """Hold a parsed body against the model's signature.
+
+    Raises:
+        BadInput: It does not fit.
+    """
+    signature = codec.select_signature(metadata, asked.signature_name)
+    return Prediction(
+        model,
+        asked.signature_name,
+        codec.tensors(asked, signature),
+        signature.batchable,
+        wire_dtypes=signature.wire_dtypes,
+    )
+
+
 def model_ref(request: web.Request) -> ModelRef:
     """Read the model from the path.
 
     Raises:
-        NotFound: A version number that no int64 holds.
+        BadInput: A version number that no int64 holds; TF Serving's words.
     """
     names = request.match_info
     version = names.get("version")
     if version is None:
         return ModelRef(names["model"], label=names.get("label"))
-    number = int(version) if len(version) <= len(str(INT64_MAX)) else INT64_MAX + 1
-    if number > INT64_MAX:
-        raise NotFound(f"Servable not found for request: Specific({names['model']}, {version[:25]})")
-    return ModelRef(names["model"], version=number)
+    digits = version.lstrip("0") or "0"
+    if len(digits) > len(str(INT64_MAX)) or int(digits) > INT64_MAX:
+        raise BadInput(f"Failed to convert version: {version[:40]} to numeric.")
+    return ModelRef(names["model"], version=int(digits))
 
 
 def _json(body: bytes) -> web.Response:

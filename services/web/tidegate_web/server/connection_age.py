@@ -4,6 +4,7 @@ A Service balances connections, not requests: clients that keep theirs would nev
 """
 
 import asyncio
+import math
 import random
 from collections.abc import Callable
 from weakref import WeakKeyDictionary
@@ -35,9 +36,13 @@ class ConnectionAge:
         """Whether to close after the present answer. Age counts from the connection's first request."""
         if not self._max_age_s or connection is None:
             return False
-        now = self._clock()
         expires = self._expires.get(connection)
         if expires is None:
-            expires = now + self._max_age_s * self._uniform(1 - JITTER, 1 + JITTER)
-            self._expires[connection] = expires
-        return now >= expires
+            expires = self._expires[connection] = self.expiry()
+        return self._clock() >= expires
+
+    def expiry(self) -> float:
+        """Draw the time at which a connection that begins now is to be closed."""
+        if not self._max_age_s:
+            return math.inf
+        return self._clock() + self._max_age_s * self._uniform(1 - JITTER, 1 + JITTER)

@@ -2,23 +2,23 @@
 
 import asyncio
 import contextlib
-import errno
 import logging
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-
-from aiohttp import web
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
+from tidegate_web.server.exchanges import Exchanges
+from tidegate_web.server.fast_front import FastFronts
 from tidegate_web.server.lifecycle import Lifecycle
+from tidegate_web.server.listening import KEEPALIVE_S, SHUTDOWN_GRACE_S, Port, listening
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
 from tidegate_web.serving.backend import Backend
@@ -29,15 +29,9 @@ from tidegate_web.serving.lane import Batching
 from tidegate_web.serving.monitor import StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
 from tidegate_web.serving.router import Router
-from tidegate_web.settings import Settings, SettingsError
+from tidegate_web.settings import Settings
 
 log = logging.getLogger(__name__)
-
-KEEPALIVE_S = 75.0
-"""How long an idle client connection is kept; longer than usual load balancers' 60 s, so that they close first."""
-
-SHUTDOWN_GRACE_S = 1.0
-"""What requests in flight may take over their own time-out before they are cut off."""
 
 
 async def serve(settings: Settings) -> None:
@@ -57,11 +51,11 @@ async def serve(settings: Settings) -> None:
     serving = ServingPredictor(balancer, router, batching, metrics)
     predictor = AdmittedPredictor(serving, settings.max_inflight, settings.max_queue, metrics)
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
-    observer = Observer(settings, metrics, lifecycle, ages, pod)
+    exchanges = Exchanges(settings, metrics, lifecycle, pod)
     ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(_listening(ops, settings.host, settings.ops_port, "TIDEGATE_OPS_PORT"))
+        await stack.enter_async_context(listening(ops, Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")))
         stack.push_async_callback(balancer.close)
         stack.push_async_callback(serving.close)
         for work in (
@@ -70,16 +64,18 @@ async def serve(settings: Settings) -> None:
             router.follow(),
         ):
             await stack.enter_async_context(_running(work))
-        app = make_app(settings, predictor, observer, lifecycle)
-        finish = partial(observer.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        async with _listening(app, settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", finish) as address:
+        app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle)
+        finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
+        front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S)
+        port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT")
+        async with listening(app, port, finish, front) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()
             lifecycle.draining = True
             log.info("draining", extra={"seconds": settings.drain_s})
             await asyncio.sleep(settings.drain_s)
-    log.info("stopped", extra={"answered": observer.answered})
+    log.info("stopped", extra={"answered": exchanges.answered})
 
 
 def _stop_on_signals() -> asyncio.Event:
@@ -89,37 +85,6 @@ def _stop_on_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
-
-
-@contextlib.asynccontextmanager
-async def _listening(
-    app: web.Application, host: str, port: int, setting: str, finish: Callable[[], Awaitable[None]] | None = None
-) -> AsyncIterator[str]:
-    """Listen; on leaving, stop accepting, let requests in flight `finish`, and close.
-
-    They finish before aiohttp's own shutdown: that one drops what still arrives of a request's body.
-    """
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        handler_cancellation=True,
-        keepalive_timeout=KEEPALIVE_S,
-        shutdown_timeout=SHUTDOWN_GRACE_S,
-    )
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port, backlog=1024)
-        try:
-            await site.start()
-        except OSError as error:
-            why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
-            raise SettingsError(f"{setting}: cannot listen on {host}:{port}: {why}; choose another port") from None
-        yield "http://{}:{}/".format(*runner.addresses[0][:2])
-        await site.stop()
-        if finish is not None:
-            await finish()
-    finally:
-        await runner.cleanup()
 
 
 async def _follow(discovery: Discovery, balancer: Balancer, serving: ServingPredictor, lifecycle: Lifecycle) -> None:

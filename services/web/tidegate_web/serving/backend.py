@@ -8,7 +8,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from tidegate_proto.services import GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT
+from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import ModelRef, VersionStatus
 from tidegate_web.serving.health import Health, State
@@ -56,6 +56,8 @@ class Backend:
         self._idle.set()
         self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
         self.predict = PREDICT.stub(self._channel)
+        self.classify = CLASSIFY.stub(self._channel)
+        self.regress = REGRESS.stub(self._channel)
         self.metadata = GET_MODEL_METADATA.stub(self._channel)
         self.status = GET_MODEL_STATUS.stub(self._channel)
 

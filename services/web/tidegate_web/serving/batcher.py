@@ -6,9 +6,11 @@ the signature lets every tensor have any number of rows. Each waiter keeps its o
 is asked for by itself when a joined call fails by what somebody sent.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
-from tidegate_web.prediction import ModelRef, Outcome, Prediction
+from tidegate_web.prediction import Answered, ModelRef, Outcome, Prediction
 from tidegate_web.serving.lane import Calls, Lane
 
 MAX_LANES = 256
@@ -23,7 +25,7 @@ def kind_of(prediction: Prediction) -> Kind:
         prediction.model,
         prediction.signature,
         prediction.wanted,
-        tuple((name, array.dtype, array.shape[1:]) for name, array in prediction.inputs.items()),
+        tuple([(name, array.dtype, array.shape[1:]) for name, array in prediction.inputs.items()]),
     )
 
 
@@ -47,9 +49,13 @@ class Batcher:
         if not prediction.batchable or prediction.rows >= self._calls.batching.max_rows:
             self._calls.metrics.batch_rows.observe(prediction.rows)
             return await self._calls.send(prediction, timeout_s, None)
-        kind = kind_of(prediction)
-        lane = self._lanes.get(kind) or self._open(kind)
-        return await lane.predict(prediction, timeout_s)
+        return await self._lane(prediction).predict(prediction, timeout_s)
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Begin to answer a prediction that is joined with others, and call back; None where it is not."""
+        if not prediction.batchable or prediction.rows >= self._calls.batching.max_rows:
+            return None
+        return self._lane(prediction).submit(prediction, timeout_s, answered)
 
     def poke(self) -> None:
         """Let those who wait try again: backends have come, gone or recovered."""
@@ -60,6 +66,10 @@ class Batcher:
         """Cancel every call in flight."""
         for lane in self._lanes.values():
             await lane.close()
+
+    def _lane(self, prediction: Prediction) -> Lane:
+        kind = kind_of(prediction)
+        return self._lanes.get(kind) or self._open(kind)
 
     def _open(self, kind: Kind) -> Lane:
         if len(self._lanes) >= MAX_LANES:

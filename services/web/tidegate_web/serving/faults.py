@@ -11,6 +11,7 @@ from tidegate_web.errors import (
     Overloaded,
     TidegateError,
     Unavailable,
+    Unimplemented,
 )
 
 FAULTS: dict[grpc.StatusCode, type[TidegateError]] = {
@@ -26,7 +27,7 @@ FAULTS: dict[grpc.StatusCode, type[TidegateError]] = {
     grpc.StatusCode.FAILED_PRECONDITION: BadInput,
     grpc.StatusCode.ABORTED: BackendFault,
     grpc.StatusCode.OUT_OF_RANGE: BadInput,
-    grpc.StatusCode.UNIMPLEMENTED: BackendFault,
+    grpc.StatusCode.UNIMPLEMENTED: Unimplemented,
     grpc.StatusCode.INTERNAL: BackendFault,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.DATA_LOSS: BackendFault,

@@ -1,16 +1,17 @@
 """One kind of prediction: those who wait for their turn, and the joined calls in flight."""
 
 import asyncio
-import contextlib
+import math
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
 from tidegate_web.errors import BackendFault, BadInput, DeadlineExceeded, TidegateError, Unavailable
 from tidegate_web.metrics import Metrics
-from tidegate_web.prediction import ModelRef, Outcome, Prediction
+from tidegate_web.prediction import Answered, ModelRef, Outcome, Prediction
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 
@@ -73,14 +74,27 @@ class Batch:
 
 @dataclass(slots=True, eq=False)
 class Waiter:
-    """A prediction that waits, first for its turn (no batch yet), then for its answer."""
+    """A prediction that waits, first for its turn (no batch yet), then for its answer.
+
+    Attributes:
+        prediction: What is asked.
+        arrived: When it came.
+        deadline: Until when it waits.
+        answered: Takes the answer; None once it has been called, or the client has left.
+        batch: The call that it is in.
+    """
 
     prediction: Prediction
-    rows: int
     arrived: float
     deadline: float
-    answer: "asyncio.Future[Outcome]"
+    answered: Answered | None
     batch: Batch | None = None
+
+    def answer(self, answer: Outcome | Exception) -> None:
+        """Answer, once."""
+        answered, self.answered = self.answered, None
+        if answered is not None:
+            answered(answer)
 
 
 class Lane:
@@ -104,6 +118,8 @@ class Lane:
         self._batches: set[Batch] = set()
         self._scheduled = False
         self._joinable = True
+        self._wakes_at = math.inf
+        self._timer: asyncio.TimerHandle | None = None
         self._call_s = 0.0
         self._call_rows = 1.0
 
@@ -118,22 +134,28 @@ class Lane:
         Raises:
             TidegateError: As `send`; DeadlineExceeded when its time ran out.
         """
-        if not self._joinable:
+        answer: asyncio.Future[Outcome] = self._loop.create_future()
+        take_back = self.submit(prediction, timeout_s, partial(_settle, answer))
+        if take_back is None:
             return await self._send(prediction, timeout_s, None)
-        now = self._clock()
-        waiter = Waiter(prediction, prediction.rows, now, now + timeout_s, self._loop.create_future())
-        timer = self._loop.call_later(timeout_s, self._expire, waiter)
-        self._queue.append(waiter)
-        self.schedule()
         try:
-            return await waiter.answer
+            return await answer
         except asyncio.CancelledError:
-            self._leave(waiter)
-            if waiter.answer.done() and not waiter.answer.cancelled():
-                waiter.answer.exception()  # it came at the same moment, and asyncio would log one that nobody looks at
+            take_back()
             raise
-        finally:
-            timer.cancel()
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Let a prediction wait for its turn, and call back; None where it is not to be joined with others."""
+        if not self._joinable:
+            return None
+        now = self._clock()
+        waiter = Waiter(prediction, now, now + timeout_s, answered)
+        self._queue.append(waiter)
+        self._wake(waiter.deadline)
+        if not self._scheduled:
+            self._scheduled = True
+            self._loop.call_soon(self._pump)
+        return partial(self._leave, waiter)
 
     def schedule(self) -> None:
         """Look for a free backend once the requests that the event loop has read already have joined the queue."""
@@ -170,10 +192,10 @@ class Lane:
         """
         taken: list[Waiter] = []
         rows = 0
-        while self._queue and (not taken or rows + self._queue[0].rows <= self._batching.max_rows):
+        while self._queue and (not taken or rows + self._queue[0].prediction.rows <= self._batching.max_rows):
             waiter = self._queue.popleft()
             taken.append(waiter)
-            rows += waiter.rows
+            rows += waiter.prediction.rows
         now = self._clock()
         needed_s = self._call_s * max(1.0, rows / self._call_rows)
         late = [waiter for waiter in taken if waiter.deadline - now < needed_s < now - waiter.arrived]
@@ -196,7 +218,7 @@ class Lane:
         sent = self._clock()
         try:
             outcome = await self._send(_join(waiters), max(waiter.deadline for waiter in waiters) - sent, backend)
-            self._measure(self._clock() - sent, sum(waiter.rows for waiter in waiters))
+            self._measure(self._clock() - sent, sum(waiter.prediction.rows for waiter in waiters))
             _answer(waiters, outcome, sent)
         except UnjoinableError:
             self._joinable = False
@@ -223,7 +245,7 @@ class Lane:
 
     def _one_by_one(self, waiters: Sequence[Waiter]) -> None:
         for waiter in waiters:
-            if not waiter.answer.done():
+            if waiter.answered is not None:
                 self._start([waiter], None)
 
     def _measure(self, took_s: float, rows: int) -> None:
@@ -233,32 +255,59 @@ class Lane:
         self._call_s += SMOOTHING * (took_s - self._call_s)
         self._call_rows += SMOOTHING * (rows - self._call_rows)
 
-    def _expire(self, waiter: Waiter) -> None:
-        if waiter.answer.done():
-            return
-        if waiter.batch is None:
-            self._shed(waiter)
-        else:
-            waiter.answer.set_exception(DeadlineExceeded("The model did not answer in time"))
-        self._leave(waiter)
+    def _wake(self, deadline: float) -> None:
+        """See to it that somebody looks when a deadline has come. One timer serves all: deadlines mostly rise."""
+        if deadline < self._wakes_at:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._wakes_at = deadline
+            self._timer = self._loop.call_later(max(0.0, deadline - self._clock()), self._expire)
+
+    def _expire(self) -> None:
+        """Tell those whose time has run out."""
+        self._wakes_at, self._timer = math.inf, None
+        now = self._clock()
+        waiting = [*self._queue, *(waiter for batch in self._batches for waiter in batch.waiters)]
+        for waiter in waiting:
+            if waiter.answered is None:
+                continue
+            if waiter.deadline > now:
+                self._wake(waiter.deadline)
+            elif waiter.batch is None:
+                self._queue.remove(waiter)
+                self._shed(waiter)
+            else:
+                waiter.answer(DeadlineExceeded("The model did not answer in time"))
+                self._leave_batch(waiter.batch)
 
     def _shed(self, waiter: Waiter) -> None:
         self._metrics.shed.labels("deadline").inc()
-        if not waiter.answer.done():
-            waiter.answer.set_exception(
-                DeadlineExceeded("The request's time ran out, or would have, while it waited for its turn")
-            )
+        waiter.answer(DeadlineExceeded("The request's time ran out, or would have, while it waited for its turn"))
 
     def _leave(self, waiter: Waiter) -> None:
-        """Take out who no longer waits; a call that nobody waits for any more is cancelled."""
-        batch = waiter.batch
-        if batch is None:
-            with contextlib.suppress(ValueError):  # shed already
-                self._queue.remove(waiter)
+        """Take out who no longer waits."""
+        if waiter.answered is None:
             return
+        waiter.answered = None
+        if waiter.batch is None:
+            self._queue.remove(waiter)
+        else:
+            self._leave_batch(waiter.batch)
+
+    def _leave_batch(self, batch: Batch) -> None:
+        """Cancel a call that nobody waits for any more."""
         batch.waiting -= 1
         if not batch.waiting and batch.task is not None:
             batch.task.cancel()
+
+
+def _settle(future: "asyncio.Future[Outcome]", answer: Outcome | Exception) -> None:
+    if future.done():
+        return
+    if isinstance(answer, Exception):
+        future.set_exception(answer)
+    else:
+        future.set_result(answer)
 
 
 def _join(waiters: Sequence[Waiter]) -> Prediction:
@@ -266,7 +315,7 @@ def _join(waiters: Sequence[Waiter]) -> Prediction:
     if len(waiters) == 1:
         return first
     inputs = {name: np.concatenate([waiter.prediction.inputs[name] for waiter in waiters]) for name in first.inputs}
-    return Prediction(first.model, first.signature, inputs, batchable=True, wanted=first.wanted)
+    return replace(first, inputs=inputs)
 
 
 def _answer(waiters: Sequence[Waiter], outcome: Outcome, sent: float) -> None:
@@ -275,24 +324,21 @@ def _answer(waiters: Sequence[Waiter], outcome: Outcome, sent: float) -> None:
     Raises:
         UnjoinableError: The outputs do not have a row for each of the inputs'.
     """
-    rows = sum(waiter.rows for waiter in waiters)
+    rows = sum(waiter.prediction.rows for waiter in waiters)
     if len(waiters) > 1 and any(array.shape[:1] != (rows,) for array in outcome.outputs.values()):
         raise UnjoinableError
     start = 0
     for waiter in waiters:
-        end = start + waiter.rows
-        if not waiter.answer.done():
+        end = start + waiter.prediction.rows
+        if waiter.answered is not None:
             outputs = outcome.outputs
             if len(waiters) > 1:
                 outputs = {name: array[start:end] for name, array in outputs.items()}
             timings = {"queue": sent - waiter.arrived, **outcome.timings}
-            waiter.answer.set_result(
-                Outcome(outputs, version=outcome.version, backend=outcome.backend, timings=timings)
-            )
+            waiter.answer(Outcome(outputs, version=outcome.version, backend=outcome.backend, timings=timings))
         start = end
 
 
 def _fail(waiters: Sequence[Waiter], error: Exception) -> None:
     for waiter in waiters:
-        if not waiter.answer.done():
-            waiter.answer.set_exception(error)
+        waiter.answer(error)

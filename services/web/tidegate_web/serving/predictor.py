@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
+    Answered,
     Classified,
     ExampleQuery,
     ModelMetadata,
@@ -15,7 +16,7 @@ from tidegate_web.prediction import (
     Regressed,
     VersionStatus,
 )
-from tidegate_web.serving import wire
+from tidegate_web.serving import example_wire, wire
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.batcher import Batcher
@@ -80,13 +81,39 @@ class ServingPredictor:
         """Answer a prediction, joined with others where that is safe."""
         return await self._batcher.predict(prediction, timeout_s)
 
+    def known_metadata(self, model: ModelRef) -> ModelMetadata | None:
+        """Return a model's signatures where they are fresh."""
+        return self._signatures.fresh(model)
+
+    def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
+        """Begin to answer a prediction that is joined with others, and call back."""
+        return self._batcher.submit(prediction, timeout_s, answered)
+
     async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
-        """Answer a classify request."""
-        raise NotImplementedError
+        """Answer a classify request in a call of its own."""
+        request, sent = example_wire.to_classification(query), self._clock()
+        response, backend = await self._dispatcher.call(
+            query.model, lambda backend: backend.classify, request, timeout_s
+        )
+        return Classified(
+            example_wire.from_classification(response, len(query.examples)),
+            version=response.model_spec.version.value,
+            backend=backend.address,
+            timings={"grpc": self._clock() - sent},
+        )
 
     async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
-        """Answer a regress request."""
-        raise NotImplementedError
+        """Answer a regress request in a call of its own."""
+        request, sent = example_wire.to_regression(query), self._clock()
+        response, backend = await self._dispatcher.call(
+            query.model, lambda backend: backend.regress, request, timeout_s
+        )
+        return Regressed(
+            example_wire.from_regression(response, len(query.examples)),
+            version=response.model_spec.version.value,
+            backend=backend.address,
+            timings={"grpc": self._clock() - sent},
+        )
 
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
         """Return a model's signatures, from memory where they are fresh."""

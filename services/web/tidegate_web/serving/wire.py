@@ -7,8 +7,9 @@ from tidegate_proto.prediction_pb2 import GetModelMetadataResponse, ModelSpec, P
 from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
 from tidegate_proto.signature_pb2 import TensorInfo as TensorInfoProto
 from tidegate_proto.tensor_pb2 import DataType, TensorProto
-from tidegate_web.errors import BackendFault, BadInput
+from tidegate_web.errors import BackendFault
 from tidegate_web.prediction import (
+    UNCARRIED,
     Array,
     ModelMetadata,
     ModelRef,
@@ -17,6 +18,7 @@ from tidegate_web.prediction import (
     TensorSpec,
     VersionStatus,
 )
+from tidegate_web.serving import bfloat16
 
 _STRING = np.dtype(object)
 
@@ -30,12 +32,13 @@ _DTYPES: dict[DataType, np.dtype[np.generic]] = {
     DataType.DT_STRING: _STRING,
     DataType.DT_INT64: np.dtype(np.int64),
     DataType.DT_BOOL: np.dtype(np.bool_),
+    DataType.DT_BFLOAT16: np.dtype(np.float32),  # numpy has none of its own
     DataType.DT_UINT16: np.dtype(np.uint16),
     DataType.DT_HALF: np.dtype(np.float16),
     DataType.DT_UINT32: np.dtype(np.uint32),
     DataType.DT_UINT64: np.dtype(np.uint64),
 }
-_DATA_TYPES = {dtype: number for number, dtype in _DTYPES.items()}
+_DATA_TYPES = {dtype: number for number, dtype in _DTYPES.items() if number != DataType.DT_BFLOAT16}
 
 _VALUE_FIELDS = {
     DataType.DT_FLOAT: "float_val",
@@ -46,6 +49,7 @@ _VALUE_FIELDS = {
     DataType.DT_UINT64: "uint64_val",
     DataType.DT_STRING: "string_val",
     DataType.DT_HALF: "half_val",
+    DataType.DT_BFLOAT16: "half_val",
 }
 """Where TensorProto keeps elements of a type; every other type is in `int_val`."""
 
@@ -72,17 +76,26 @@ def to_request(prediction: Prediction) -> PredictRequest:
     """Write a Prediction as a Predict request."""
     request = PredictRequest(model_spec=to_spec(prediction.model, prediction.signature))
     for name, array in prediction.inputs.items():
-        fill_tensor(request.inputs[name], array)
+        fill_tensor(request.inputs[name], array, prediction.wire_dtypes.get(name, ""))
     return request
 
 
-def fill_tensor(tensor: TensorProto, array: Array) -> None:
-    """Write an array into an empty TensorProto, as raw little-endian bytes (`string_val` for strings)."""
-    tensor.dtype = _DATA_TYPES[array.dtype]
+def fill_tensor(tensor: TensorProto, array: Array, wire_dtype: str = "") -> None:
+    """Write an array into an empty TensorProto, as raw little-endian bytes (`string_val` for strings).
+
+    Args:
+        tensor: What to fill.
+        array: Its elements.
+        wire_dtype: TensorFlow's type where the array's own does not tell it: DT_BFLOAT16 for float32.
+    """
+    tensor.dtype = DataType.DT_BFLOAT16 if wire_dtype == "DT_BFLOAT16" else _DATA_TYPES[array.dtype]
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
     if array.dtype == _STRING:
         tensor.string_val.extend(array.ravel().tolist())
+    elif tensor.dtype == DataType.DT_BFLOAT16:
+        words = bfloat16.narrow(array.astype(np.float32, copy=False))
+        tensor.tensor_content = words.astype("<u2", copy=False).tobytes()
     else:
         tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
@@ -97,10 +110,12 @@ def from_tensor(tensor: TensorProto) -> Array:
         dtype = _DTYPES[tensor.dtype]
         shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
         if tensor.tensor_content:
-            return np.frombuffer(tensor.tensor_content, dtype.newbyteorder("<")).reshape(shape)
+            return _from_bytes(tensor.tensor_content, tensor.dtype).reshape(shape)
         values = getattr(tensor, _VALUE_FIELDS.get(tensor.dtype, "int_val"))
-        if dtype == np.float16:
+        if tensor.dtype == DataType.DT_HALF:
             elements: Array = np.array(values, np.uint16).view(np.float16)
+        elif tensor.dtype == DataType.DT_BFLOAT16:
+            elements = bfloat16.widen(np.array(values, np.uint16))
         else:
             elements = np.array(values, dtype)
         missing = int(np.prod(shape)) - elements.size
@@ -111,11 +126,15 @@ def from_tensor(tensor: TensorProto) -> Array:
         raise BackendFault(f"The model's answer holds a tensor that cannot be read: {error}") from None
 
 
+def _from_bytes(content: bytes, number: DataType) -> Array:
+    if number == DataType.DT_BFLOAT16:
+        return bfloat16.widen(np.frombuffer(content, "<u2"))
+    return np.frombuffer(content, _DTYPES[number].newbyteorder("<"))
+
+
 def _tensor_spec(info: TensorInfoProto) -> TensorSpec:
     wire_dtype = DataType.Name(info.dtype) if info.dtype in DataType.values() else str(info.dtype)
-    dtype = _DTYPES.get(info.dtype)
-    if dtype is None:
-        raise BadInput(f"The model's tensor {info.name} is of type {wire_dtype}, which JSON requests cannot carry")
+    dtype = _DTYPES.get(info.dtype, UNCARRIED)
     if info.tensor_shape.unknown_rank:
         return TensorSpec(dtype, None, wire_dtype, info.name)
     shape = tuple(None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim)
