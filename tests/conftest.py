@@ -1,16 +1,33 @@
 """The real thing, once a session: the trained models and an embedded model server that serves them."""
 
+import json
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+from tidegate_web.errors import BadInput, NotFound
+from tidegate_web.prediction import (
+    Array,
+    Classified,
+    ExampleQuery,
+    ModelMetadata,
+    ModelRef,
+    Outcome,
+    Prediction,
+    Regressed,
+    Signature,
+    TensorSpec,
+    VersionStatus,
+)
 
 MODEL_SERVER = str(Path(sys.executable).with_name("tidegate-serving"))
 START_S = 60
@@ -100,3 +117,132 @@ def model_server(
     models.write_text(f"model_config_list {{ {' '.join(configs)} }}")
     monitoring.write_text('prometheus_config { enable: true path: "/monitoring/prometheus/metrics" }')
     return start_model_server(f"--model_config_file={models}", f"--monitoring_config_file={monitoring}")
+
+
+FLOAT, TEXT = np.dtype(np.float32), np.dtype(object)
+PREDICT = "tensorflow/serving/predict"
+SHARES = {"probabilities": TensorSpec(FLOAT, (None, 10), "DT_FLOAT")}
+GATE = Signature(
+    {"inputs": TensorSpec(FLOAT, (None, 2), "DT_FLOAT")},
+    {"probabilities": TensorSpec(FLOAT, (None, 2), "DT_FLOAT")},
+    PREDICT,
+)
+MANY_MODELS: dict[str, dict[str, Signature]] = {
+    "and_gate": {"serving_default": GATE},
+    "digits": {
+        "serving_default": Signature({"images": TensorSpec(FLOAT, (None, 8, 8), "DT_FLOAT")}, SHARES, PREDICT),
+        "png": Signature({"png": TensorSpec(TEXT, (None,), "DT_STRING")}, SHARES, PREDICT),
+        "labels": Signature(
+            {"inputs": TensorSpec(TEXT, (None,), "DT_STRING")},
+            {"classes": TensorSpec(TEXT, (None, None), "DT_STRING")},
+            "tensorflow/serving/classify",
+        ),
+    },
+    "mixed": {
+        "serving_default": Signature(
+            {
+                "label": TensorSpec(TEXT, (None,), "DT_STRING"),
+                "urgent": TensorSpec(np.dtype(np.bool_), (None,), "DT_BOOL"),
+                "count": TensorSpec(np.dtype(np.int64), (None, 2), "DT_INT64"),
+                "model": TensorSpec(FLOAT, (None, 40), "DT_FLOAT"),
+                "photo": TensorSpec(np.dtype(np.uint8), (None, 32, 48, 3), "DT_UINT8"),
+            },
+            {"scores": TensorSpec(FLOAT, (None, 1000), "DT_FLOAT"), "note": TensorSpec(TEXT, (None,), "DT_STRING")},
+            PREDICT,
+        )
+    },
+}
+
+
+@dataclass
+class ManyModels:
+    """A Predictor of three models without a network: a gate, a reader of digits, and one of many inputs.
+
+    The reader says the number of the row with the most ink, which tests can foretell.
+    """
+
+    seen: list[Prediction] = field(default_factory=list)
+
+    def models(self) -> Sequence[str]:
+        return list(MANY_MODELS)
+
+    def route(self, model: ModelRef, client: str) -> ModelRef:
+        assert client
+        return model
+
+    async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
+        assert timeout_s > 0
+        if model.name not in MANY_MODELS or model.version not in {None, 1, 2}:
+            raise NotFound(f"Servable not found for request: {model}")
+        if model.label not in {None, "canary"}:
+            raise BadInput(f"Unrecognized servable version label: {model.label}")
+        return ModelMetadata(model.name, model.version or 2, MANY_MODELS[model.name])
+
+    async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
+        await self.metadata(model, timeout_s)
+        return [VersionStatus(1, "AVAILABLE"), VersionStatus(2, "AVAILABLE"), VersionStatus(3, "LOADING")]
+
+    async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
+        assert timeout_s > 0
+        self.seen.append(prediction)
+        timings = {"grpc": 0.0042, "codec": 0.0003}
+        version = prediction.model.version or 2
+        return Outcome(self._outputs(prediction.inputs), version=version, backend="10.0.0.9:8500", timings=timings)
+
+    async def classify(self, query: ExampleQuery, timeout_s: float) -> Classified:
+        raise NotImplementedError
+
+    async def regress(self, query: ExampleQuery, timeout_s: float) -> Regressed:
+        raise NotImplementedError
+
+    @staticmethod
+    def _outputs(inputs: Mapping[str, Array]) -> dict[str, Array]:
+        match inputs:
+            case {"inputs": rows}:
+                on = (rows != 0).all(axis=1)
+                return {"probabilities": np.where(on[:, None], [0.008, 0.992], [0.75, 0.25]).astype(np.float32)}
+            case {"images": images}:
+                digit = int(images.sum(axis=2)[0].argmax())
+                return {"probabilities": _mostly(digit, 10)}
+            case {"png": files}:
+                return {"probabilities": _mostly(len(files[0]) % 10, 10)}
+        return {"scores": _mostly(417, 1000), "note": np.array([b"read"], object)}
+
+
+def _mostly(best: int, of: int) -> Array:
+    shares = np.full((1, of), 0.07 / (of - 1), np.float32)
+    shares[0, best] = 0.93
+    return shares
+
+
+@pytest.fixture(scope="session")
+def many_models() -> type[ManyModels]:
+    return ManyModels
+
+
+def digit_card(images: Sequence[object]) -> dict[str, object]:
+    return {
+        "title": "Handwritten digits",
+        "description": "Which digit is it? Eight by eight pixels of ink, as in scikit-learn's data set.",
+        "class_names": [str(digit) for digit in range(10)],
+        "image_range": [0, 16],
+        "image_invert": True,
+        "examples": [{"inputs": {"images": image}, "expected": index} for index, image in enumerate(images)],
+    }
+
+
+@pytest.fixture(scope="session")
+def cards_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Cards for the many models: a digit N of the examples has its ink in row N, which its reader reads as N."""
+    folder = tmp_path_factory.mktemp("cards")
+    images = [[[16.0 if row == digit else 0.0] * 8 for row in range(8)] for digit in range(8)]
+    images.append([[0.0] * 8] * 8)  # expected 8, and read as 0
+    (folder / "digits.json").write_text(json.dumps(digit_card(images)))
+    gate = {
+        "title": "AND gate",
+        "class_names": ["off", "on"],
+        "feature_names": ["First input", "Second input"],
+        "examples": [{"inputs": {"inputs": [5, 6]}, "expected": 1}, {"inputs": {"inputs": [0, 0.5]}, "expected": 0}],
+    }
+    (folder / "and_gate.json").write_text(json.dumps(gate))
+    return folder

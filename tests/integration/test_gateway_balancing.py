@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import grpc
@@ -142,6 +142,13 @@ async def test_a_prediction_goes_over_the_wire_and_back():
         (request,) = here.servers[0].requests
         assert request.model_spec.name == "and_gate"
         assert request.model_spec.signature_name == "serving_default"
+
+
+async def test_only_the_wanted_outputs_are_asked_for():
+    async with setting(StubServer()) as here:
+        await here.predictor.predict(replace(ROW, wanted=("probabilities",)), 5)
+        (request,) = here.servers[0].requests
+        assert list(request.output_filter) == ["probabilities"]
 
 
 async def test_the_signatures_are_read_without_tensorflows_own():

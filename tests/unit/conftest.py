@@ -27,6 +27,7 @@ from tidegate_web.prediction import (
     VersionStatus,
 )
 from tidegate_web.server.app import make_app
+from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
@@ -132,14 +133,16 @@ def fake_predictor() -> type[FakePredictor]:
 def start_gateway(aiohttp_client: Callable[[TestServer], Awaitable[Client]]) -> StartGateway:
     """Start the HTTP side over a FakePredictor, with the settings given."""
 
-    async def start(predictor: FakePredictor | None = None, **settings: object) -> Gateway:
+    async def start(
+        predictor: FakePredictor | None = None, tokens: Tokens | None = None, **settings: object
+    ) -> Gateway:
         predictor = predictor or FakePredictor()
         chosen = Settings(**settings)  # type: ignore[arg-type]  # a test names each by keyword
         metrics, lifecycle = Metrics(), Lifecycle(listening=True, discovered=True)
         admitted = AdmittedPredictor(predictor, chosen.max_inflight, chosen.max_queue, metrics)
         ages = ConnectionAge(chosen.connection_max_age_s, asyncio.get_running_loop().time)
         observer = Observer(Exchanges(chosen, metrics, lifecycle, pod="pod-a"), ages)
-        server = TestServer(make_app(chosen, admitted, observer, lifecycle))
+        server = TestServer(make_app(chosen, admitted, observer, lifecycle, tokens))
         await server.start_server(auto_decompress=False)
         client = await aiohttp_client(server)
         return Gateway(client, predictor, metrics, lifecycle)

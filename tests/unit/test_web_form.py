@@ -33,13 +33,12 @@ async def test_the_form_asks_for_what_the_signature_takes(start_gateway, path):
 
 @ANY_PATH
 @pytest.mark.parametrize("names", [("inputs.0", "inputs.1"), ("input1", "input2")])
-async def test_the_result_stands_above_the_form_which_keeps_what_was_typed(start_gateway, path, names):
+async def test_the_result_stands_beside_the_form_which_keeps_what_was_typed(start_gateway, path, names):
     gateway = await start_gateway()
     response = await gateway.client.post(path, data=dict(zip(names, ("3", " 0.5 "), strict=True)))
     assert response.status == 200
     page = await response.text()
     assert '<output id="result" data-class="1" data-model="and_gate" data-version="7">' in page
-    assert page.index('id="result"') < page.index("<form")
     assert 'value="3"' in page
     np.testing.assert_array_equal(gateway.predictor.seen[0].inputs["inputs"], [[3, 0.5]])
 
@@ -113,11 +112,11 @@ async def test_while_the_model_server_is_away_the_page_offers_to_send_the_same_a
         (np.float32, (None, 3), ["x.0", "x.1", "x.2"]),
         (np.float32, (None,), ["x.0"]),
         (object, (None, 1), ["x.0"]),
-        (np.float32, (None, 28, 28), ["x"]),
-        (np.float32, (None, None), ["x"]),
-        (np.float32, None, ["x"]),
-        (np.float32, (4,), ["x"]),
-        (np.float32, (), ["x"]),
+        (np.float32, (None, 28, 28), ["x.all"]),
+        (np.float32, (None, None), ["x.all"]),
+        (np.float32, None, ["x.all"]),
+        (np.float32, (4,), ["x.all"]),
+        (np.float32, (), ["x.all"]),
     ],
 )
 async def test_each_kind_of_input_has_its_control(start_gateway, fake_predictor, dtype, shape, expected):
@@ -131,8 +130,8 @@ async def test_each_kind_of_input_has_its_control(start_gateway, fake_predictor,
         (np.int64, (None, 2), {"x.0": "1", "x.1": "-2"}, [[1, -2]]),
         (np.bool_, (None,), {"x.0": "True"}, [True]),
         (object, (None, 1), {"x.0": "grüezi"}, [["grüezi".encode()]]),
-        (np.float32, (None, None), {"x": "[[1, 2, 3], [4, 5, 6]]"}, [[1, 2, 3], [4, 5, 6]]),
-        (np.float32, (), {"x": "2.5"}, 2.5),
+        (np.float32, (None, None), {"x.all": "[[1, 2, 3], [4, 5, 6]]"}, [[1, 2, 3], [4, 5, 6]]),
+        (np.float32, (), {"x.all": "2.5"}, 2.5),
     ],
 )
 async def test_what_is_typed_becomes_the_tensor(start_gateway, fake_predictor, dtype, shape, typed, tensor):
@@ -151,9 +150,9 @@ async def test_what_is_typed_becomes_the_tensor(start_gateway, fake_predictor, d
         (np.int8, (None,), {"x.0": "300"}, "a whole number from -128 to 127, came the number 300"),
         (np.int32, (None,), {"x.0": "1.5"}, "a whole number, came the text"),
         (np.bool_, (None,), {"x.0": "maybe"}, "true or false"),
-        (np.float32, (None, None), {"x": "[[1, 2"}, "JSON: float32 [any, any]"),
-        (np.float32, (None, None), {"x": "[[1], [2, 3]]"}, "a list of 1, like its neighbours"),
-        (np.float32, (3,), {"x": "[1]"}, "float32 [3], came the shape [1]"),
+        (np.float32, (None, None), {"x.all": "[[1, 2"}, "JSON: float32 [any, any]"),
+        (np.float32, (None, None), {"x.all": "[[1], [2, 3]]"}, "a list of 1, like its neighbours"),
+        (np.float32, (3,), {"x.all": "[1]"}, "float32 [3], came the shape [1]"),
     ],
 )
 async def test_what_does_not_fit_is_told_beside_its_control(
@@ -168,7 +167,6 @@ async def test_what_does_not_fit_is_told_beside_its_control(
 async def test_pages_allow_nothing_but_their_own_style(start_gateway):
     gateway = await start_gateway()
     response = await gateway.client.get("/")
-    assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src 'self';")
-    assert "<script" not in await response.text()
-    style = await gateway.client.get("/assets/tidegate.css")
-    assert style.content_type == "text/css"
+    assert response.headers["Content-Security-Policy"].startswith(
+        "default-src 'none'; script-src 'self'; style-src 'self';"
+    )

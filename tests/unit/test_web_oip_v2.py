@@ -63,7 +63,7 @@ async def test_not_a_number_goes_both_ways_as_a_literal(start_gateway, fake_pred
         ("GET", "/v2/models/nix", None, 404, "Servable not found"),
         ("GET", "/v2/models/and_gate/versions/99999999999999999999", None, 404, "Specific(and_gate, 9999"),
         ("POST", "/v2/repository/index", b"[]", 400, "body: expected an object"),
-        ("GET", INFER, None, 405, f"Malformed request: GET {INFER}"),
+        ("GET", INFER, None, 405, "Method Not Allowed"),
         ("POST", "/v2/models/and_gate/load", b"", 404, "Malformed request"),
     ],
 )

@@ -3,6 +3,8 @@
 Source: tensorflow_serving/servables/tensorflow/{classifier,regressor,util}.cc.
 """
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from tidegate_proto.inference_pb2 import (
@@ -58,7 +60,7 @@ def classify(model: SavedModel, name: str, rows: Input) -> ClassificationResult:
     for output, dtype in ((CLASSES, DataType.DT_STRING), (SCORES, DataType.DT_FLOAT)):
         if output in outputs:
             _check_matrix(outputs[output], output, signature.outputs[output].dtype, dtype, len(examples))
-    return _classes(outputs.get(CLASSES), outputs.get(SCORES))
+    return _classes(outputs)
 
 
 def regress(model: SavedModel, name: str, rows: Input) -> RegressionResult:
@@ -122,23 +124,22 @@ def _check_matrix(array: Array, output: str, dtype: int, expected: int, examples
         raise InvalidArgument(f"Expected {output} output batch size of {examples}. Got: {len(array)}")
 
 
-def _classes(labels: Array | None, scores: Array | None) -> ClassificationResult:
+def _classes(outputs: Mapping[str, Array]) -> ClassificationResult:
     """Put labels and scores together; a model may give only one of them."""
-    if labels is not None and scores is not None and labels.shape != scores.shape:
+    shape = next(iter(outputs.values())).shape
+    labels = outputs[CLASSES] if CLASSES in outputs else np.full(shape, b"", object)
+    scores = outputs[SCORES] if SCORES in outputs else np.zeros(shape, np.float32)
+    if labels.shape != scores.shape:
         raise InvalidArgument(
             f"Tensors class and score should match in dim_size(1). Got {labels.shape[1]} vs. {scores.shape[1]}"
         )
-    shape = labels.shape if labels is not None else scores.shape if scores is not None else (0, 0)
-    names = (
-        [[""] * shape[1]] * shape[0] if labels is None else [[_text(label) for label in row] for row in labels.tolist()]
-    )
-    values = [[0.0] * shape[1]] * shape[0] if scores is None else scores.tolist()
-    return ClassificationResult(
-        classifications=[
-            Classifications(classes=[Class(label=label, score=score) for label, score in zip(*row, strict=True)])
-            for row in zip(names, values, strict=True)
-        ]
-    )
+    result = ClassificationResult()
+    for row in range(len(labels)):
+        pairs = zip(labels[row], scores[row], strict=True)
+        result.classifications.append(
+            Classifications(classes=[Class(label=_text(label), score=float(score)) for label, score in pairs])
+        )
+    return result
 
 
 def _text(label: bytes) -> str:

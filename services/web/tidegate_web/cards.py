@@ -41,13 +41,25 @@ class CardExample:
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """What is told of a model; everything may be missing."""
+    """What is told of a model; everything may be missing.
+
+    Attributes:
+        title: A name for people.
+        description: A sentence or two.
+        class_names: A name for each index of a distribution.
+        feature_names: A name for each number of a row, over all inputs in their order.
+        examples: Rows to try.
+        image_range: The numbers that stand for a picture's darkest and brightest, where it is not the dtype's usual.
+        image_invert: Whether dark stands for large numbers, as ink on paper.
+    """
 
     title: str = ""
     description: str = ""
     class_names: Sequence[str] = ()
     feature_names: Sequence[str] = ()
     examples: Sequence[CardExample] = ()
+    image_range: tuple[float, float] | None = None
+    image_invert: bool = False
 
 
 class CardError(Exception):
@@ -72,6 +84,8 @@ def parse_card(text: bytes) -> ModelCard:
         class_names=_texts(document, "class_names"),
         feature_names=_texts(document, "feature_names"),
         examples=tuple(_example(example) for example in _list(document, "examples")),
+        image_range=_range(document, "image_range"),
+        image_invert=_switch(document, "image_invert"),
     )
 
 
@@ -91,6 +105,23 @@ def _list(document: Mapping[str, object], key: str) -> list[object]:
 
 def _texts(document: Mapping[str, object], key: str) -> tuple[str, ...]:
     return tuple(str(item) for item in _list(document, key))
+
+
+def _range(document: Mapping[str, object], key: str) -> tuple[float, float] | None:
+    match document.get(key):
+        case None:
+            return None
+        case [int() | float() as low, int() | float() as high] if low < high:
+            return float(low), float(high)
+        case other:
+            raise CardError(f"{key}: expected two numbers, the smaller first, came {str(other)[:40]}")
+
+
+def _switch(document: Mapping[str, object], key: str) -> bool:
+    value = document.get(key, False)
+    if not isinstance(value, bool):
+        raise CardError(f"{key}: expected true or false, came {type(value).__name__}")
+    return value
 
 
 def _example(example: object) -> CardExample:

@@ -2,6 +2,8 @@
 
     TidegateError
     ├── BadInput            the request cannot be understood or does not fit the model's signature
+    ├── Unauthenticated     a bearer token is asked for, and the request's is missing or wrong
+    ├── Forbidden           a browser sent it on behalf of another site
     ├── NotFound            no such model, version, label or path
     ├── BodyTooLarge        the body is over the limit
     ├── UnknownEncoding     the body is encoded in a way that nobody here reads
@@ -53,6 +55,14 @@ class BadInput(TidegateError):
         self.problems = problems
 
 
+class Unauthenticated(TidegateError):
+    """A bearer token is asked for, and the request's is missing or wrong."""
+
+
+class Forbidden(TidegateError):
+    """A browser sent it on behalf of another site."""
+
+
 class NotFound(TidegateError):
     """No such model, version, label or path."""
 
@@ -102,6 +112,8 @@ class Answer:
 
 ANSWERS: dict[type[TidegateError], Answer] = {
     BadInput: Answer(HTTPStatus.BAD_REQUEST, "bad_input"),
+    Unauthenticated: Answer(HTTPStatus.UNAUTHORIZED, "unauthenticated"),
+    Forbidden: Answer(HTTPStatus.FORBIDDEN, "forbidden"),
     NotFound: Answer(HTTPStatus.NOT_FOUND, "not_found"),
     BodyTooLarge: Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large"),
     UnknownEncoding: Answer(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "unknown_encoding"),

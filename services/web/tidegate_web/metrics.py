@@ -1,12 +1,14 @@
 """What the gateway counts, for Prometheus. One registry per application; every metric says why it is there."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.samples import Sample
 
+from tidegate_web.tally import Tally
 from tidegate_web.time_average import TimeAverage
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -25,6 +27,7 @@ class Metrics:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
+        self.tally = Tally()
 
         def named(name: str) -> str:
             return f"tidegate_{name}"
@@ -73,6 +76,18 @@ class Metrics:
         """Return what is counted of one model server."""
         return BackendMetrics(address, self._backend_requests, self._backend_outstanding)
 
+    def retried(self) -> int:
+        """Return the calls repeated so far."""
+        return sum(int(sample.value) for sample in _totals(self.retries))
+
+    def backend_calls(self) -> dict[str, int]:
+        """Return the calls answered so far, by backend."""
+        calls: dict[str, int] = {}
+        for sample in _totals(self._backend_requests):
+            address = sample.labels["backend"]
+            calls[address] = calls.get(address, 0) + int(sample.value)
+        return calls
+
     def render(self, accept: str) -> tuple[bytes, str]:
         """Write all of them in the text format that an Accept header prefers; gives the content type too."""
         encode, content_type = choose_encoder(accept)
@@ -109,3 +124,8 @@ class BackendMetrics:
             self._requests.remove(self._address, code)
         self._codes.clear()
         self._outstanding.remove_by_labels({"backend": self._address})
+
+
+def _totals(counter: Counter) -> Iterator[Sample]:
+    """Read a counter back; the library has no shorter public way."""
+    return (sample for metric in counter.collect() for sample in metric.samples if sample.name.endswith("_total"))

@@ -41,6 +41,10 @@ class Settings:
     client_id_header: str = _setting(
         "X-Client-ID", "Request header by which a client stays with its label; the request's id without it"
     )
+    web_service: str = _setting(
+        "tidegate-web",
+        "Kubernetes Service of the gateways themselves, whose pods `/status` shows; `-` for none",
+    )
     host: str = _setting("0.0.0.0", "Address that both ports listen on")  # noqa: S104 a pod serves its network
     http_port: int = _setting(8080, "Port of the form and the API", at_least=0)
     ops_port: int = _setting(8081, "Port of metrics, health and status", at_least=0)
@@ -65,13 +69,17 @@ class Settings:
     tokens_file: str = _setting(
         "", "File of bearer tokens, one a line, read again when it changes; without it anybody may ask"
     )
-    tls_cert_file: str = _setting("", "PEM certificate chain of the HTTP port; without it no TLS")
-    tls_key_file: str = _setting("", "PEM key of the certificate")
+    tls_cert_file: str = _setting(
+        "", "PEM certificate chain of the HTTP port, read again when it changes; without it no TLS"
+    )
+    tls_key_file: str = _setting("", "PEM key of the certificate, without a password")
     cors_origins: str = _setting(
         "", "Origins whose pages may call the API, separated by commas, or `*`; none by default"
     )
     expose_route: bool = _setting(default=False, doc="Whether answers name pod, backend and a sequence number")
-    access_log_share: float = _setting(0.0, "Share of requests with a log line, 0 to 1; failures always have one", 0)
+    access_log_share: float = _setting(
+        0.0, "Share of requests with a log line, 0 to 1; failures have one too, at most 50 a second", 0
+    )
     pod_name: str = _setting("", "Name of this replica in `Tidegate-Pod`; the host's name by default")
 
     @property

@@ -3,8 +3,10 @@
 A gauge that is read at one instant is noise where requests take milliseconds; what an autoscaler wants is the mean.
 """
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from operator import itemgetter
 
 WINDOW_S = 15.0
 """The HPA controller's own sync period."""
@@ -16,6 +18,8 @@ GRAIN_S = 0.05
 class TimeAverage:
     """A value that changes in steps, and its mean over the window that ends now.
 
+    One thread changes it; others may read it, since what they read is replaced or copied at once.
+
     Args:
         clock: Monotonic seconds.
         window_s: Length of the window; before the first window has passed the value counts as 0.
@@ -24,48 +28,48 @@ class TimeAverage:
     def __init__(self, clock: Callable[[], float], window_s: float = WINDOW_S) -> None:
         self._clock = clock
         self._window_s = window_s
-        self._value = 0.0
-        self._integral = 0.0
-        self._changed_at = clock()
-        self._checkpoints = deque([(self._changed_at, 0.0)])
+        start = clock()
+        self._state = (start, 0.0, 0.0)
+        """When it last changed, its integral until then, its value since."""
+        self._checkpoints = deque([(start, 0.0)])
 
     def add(self, amount: float) -> None:
         """Change the value from now on."""
         now = self._clock()
-        if now - self._changed_at >= GRAIN_S and self._checkpoints[-1][0] < self._changed_at:
-            self._checkpoints.append((self._changed_at, self._integral))  # a long step begins exactly there
-        self._integral += self._value * (now - self._changed_at)
-        self._changed_at = now
-        self._value += amount
+        changed_at, integral, value = self._state
+        if now - changed_at >= GRAIN_S and self._checkpoints[-1][0] < changed_at:
+            self._checkpoints.append((changed_at, integral))  # a long step begins exactly there
+        integral += value * (now - changed_at)
+        self._state = (now, integral, value + amount)
         if now - self._checkpoints[-1][0] >= GRAIN_S:
-            self._checkpoints.append((now, self._integral))
+            self._checkpoints.append((now, integral))
             self._forget(now)
 
     def value(self) -> float:
         """Return the present value."""
-        return self._value
+        return self._state[2]
 
     def average(self) -> float:
         """Return the mean over the window."""
+        checkpoints = tuple(self._checkpoints)
+        changed_at, integral, value = self._state
         now = self._clock()
-        self._forget(now)
-        integral = self._integral + self._value * (now - self._changed_at)
-        return (integral - self._integral_at(now - self._window_s)) / self._window_s
+        start = _integral_at(now - self._window_s, (*checkpoints, (changed_at, integral)), value)
+        return (integral + value * (now - changed_at) - start) / self._window_s
 
     def _forget(self, now: float) -> None:
         """Drop checkpoints that no window will reach, but keep one before the window's start."""
         while len(self._checkpoints) > 1 and self._checkpoints[1][0] <= now - self._window_s:
             self._checkpoints.popleft()
 
-    def _integral_at(self, time: float) -> float:
-        """Interpolate between the checkpoints around a time; exact but within a grain."""
-        before_at, before = self._checkpoints[0]
-        if time <= before_at:
-            return before
-        if len(self._checkpoints) > 1:
-            after_at, after = self._checkpoints[1]
-        else:
-            after_at, after = self._changed_at, self._integral
-        if time >= after_at:
-            return after + self._value * (time - after_at)
-        return before + (after - before) * (time - before_at) / (after_at - before_at)
+
+def _integral_at(time: float, checkpoints: Sequence[tuple[float, float]], value: float) -> float:
+    """Interpolate between the checkpoints around a time, exact but within a grain; after the last, the value holds."""
+    index = bisect_right(checkpoints, time, key=itemgetter(0))
+    if not index:
+        return checkpoints[0][1]
+    before_at, before = checkpoints[index - 1]
+    if index == len(checkpoints):
+        return before + value * (time - before_at)
+    after_at, after = checkpoints[index]
+    return before + (after - before) * (time - before_at) / (after_at - before_at)

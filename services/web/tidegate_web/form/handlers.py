@@ -1,27 +1,59 @@
 """`GET` and `POST` of `/` and `/home`: the form, and a prediction of what was typed."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from http import HTTPStatus
+from typing import TypeVar
 
 from aiohttp import web
 
 from tidegate_web.cards import Cards
-from tidegate_web.codec.rest_v1 import select_signature
-from tidegate_web.errors import ANSWERS, BadInput, TidegateError
-from tidegate_web.form import fields
-from tidegate_web.form.pages import CONTENT_SECURITY_POLICY, Failure, Pages
-from tidegate_web.form.result import ShownResult, show
-from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelRef, Prediction, Predictor
+from tidegate_web.codec.values import describe
+from tidegate_web.errors import ANSWERS, BadInput, Problem, TidegateError
+from tidegate_web.form import curl, fields, reading
+from tidegate_web.form.assets import Assets
+from tidegate_web.form.choice import (
+    NAMES,
+    Versions,
+    callable_here,
+    choose_signature,
+    offered_signatures,
+    read_choice,
+)
+from tidegate_web.form.examples import ExampleShelf, ShownExample, judge
+from tidegate_web.form.origin import refuse_other_sites
+from tidegate_web.form.pages import HEADERS, Answered, Failure, FormPage, Pages, Pickers
+from tidegate_web.form.posted import Posted, Upload, read_posted
+from tidegate_web.form.result import show
+from tidegate_web.prediction import Array, ModelRef, Prediction, Predictor, Signature
 from tidegate_web.request_context import RequestContext
+
+Item = TypeVar("Item")
 
 PATHS = ("/", "/home")
 
 TITLES = {
+    HTTPStatus.BAD_REQUEST: "This cannot be asked",
+    HTTPStatus.UNAUTHORIZED: "A token is needed",
+    HTTPStatus.FORBIDDEN: "Not sent from here",
     HTTPStatus.NOT_FOUND: "No such model",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This cannot be read",
     HTTPStatus.TOO_MANY_REQUESTS: "Very busy",
     HTTPStatus.SERVICE_UNAVAILABLE: "The model server is away",
     HTTPStatus.GATEWAY_TIMEOUT: "The model took too long",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What one request is about: the model that answers it, one of its signatures, and the page so far."""
+
+    model: ModelRef
+    signature: Signature
+    page: FormPage
 
 
 class Form:
@@ -31,72 +63,125 @@ class Form:
         predictor: What answers.
         cards: Titles, class names and examples.
         context: Knows each request.
+        clock: Monotonic seconds.
     """
 
-    def __init__(self, predictor: Predictor, cards: Cards, context: RequestContext) -> None:
+    def __init__(
+        self,
+        predictor: Predictor,
+        cards: Cards,
+        context: RequestContext,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._predictor = predictor
         self._cards = cards
         self._context = context
-        self._pages = Pages()
+        self._clock = clock
+        self._versions = Versions(predictor, clock)
+        self._shelf = ExampleShelf()
+        self._assets = Assets()
+        self._pages = Pages(self._assets)
+        self._one_picture = asyncio.Semaphore(1)  # decoding takes memory
 
     def routes(self) -> list[web.RouteDef]:
         """Return what to mount."""
         return [
             *(web.get(path, self.get) for path in PATHS),
             *(web.post(path, self.post) for path in PATHS),
-            web.get("/assets/tidegate.css", self.stylesheet),
+            web.get("/assets/{name}", self._assets.get),
         ]
 
     async def get(self, request: web.Request) -> web.Response:
-        """Show the empty form."""
-        return await self._answer(request, request.query.get("model", ""), None)
+        """Show the form: empty, or filled with an example."""
+        try:
+            subject = await self._subject(request, request.query)
+            return _page(self._pages.form(_with_example(subject.page, request.query)))
+        except TidegateError as error:
+            return self._failure(request, error, request.query, {})
 
     async def post(self, request: web.Request) -> web.Response:
-        """Predict what was typed, and show the answer above the form."""
+        """Predict what was typed, and show the answer beside the form."""
+        started = self._clock()
+        posted = Posted()
         try:
-            posted = await request.post()
-        except (ValueError, LookupError, web.RequestPayloadError):
-            error = BadInput("The form that was sent cannot be read: expected it encoded as its Content-Type says")
-            return self._failure(request, error, self._predictor.models()[0], {})
-        typed = {name: value for name, value in posted.items() if isinstance(value, str)}
-        return await self._answer(request, typed.pop("model", ""), typed)
-
-    async def stylesheet(self, _: web.Request) -> web.Response:
-        """Give the pages' style."""
-        return web.Response(
-            body=self._pages.stylesheet, content_type="text/css", headers={"Cache-Control": "max-age=3600"}
-        )
-
-    async def _answer(self, request: web.Request, model: str, typed: Mapping[str, str] | None) -> web.Response:
-        model = model or self._predictor.models()[0]
-        try:
-            return await self._form(request, ModelRef(model), typed)
+            refuse_other_sites(request.headers, request.host)
+            posted = await read_posted(request)
+            return await self._predict(request, posted, started)
         except TidegateError as error:
-            return self._failure(request, error, model, typed or {})
+            typed = {name: text for name, text in posted.texts.items() if name not in NAMES}
+            return self._failure(request, error, {**request.query, **posted.texts}, typed)
 
-    async def _form(self, request: web.Request, model: ModelRef, typed: Mapping[str, str] | None) -> web.Response:
-        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
-        form = fields.groups(select_signature(metadata, DEFAULT_SIGNATURE))
-        if typed is None:
-            return _page(self._pages.form(metadata, form))
-        form = fields.fill(form, typed)
+    def refusal(self, request: web.Request, error: TidegateError) -> web.Response:
+        """Show an error that came before any form was read."""
+        return self._failure(request, error, request.query, {})
+
+    async def _predict(self, request: web.Request, posted: Posted, started: float) -> web.Response:
+        subject = await self._subject(request, {**request.query, **posted.texts})
+        page = replace(subject.page, groups=fields.fill(subject.page.groups, posted.texts))
+        example = _find(page.examples, posted.texts.get("example", ""))
         try:
-            result = await self._predict(request, model, form)
+            tensors = await self._read(page, posted.files)
+            prediction = Prediction(
+                subject.model,
+                page.pickers.signature,
+                tensors,
+                subject.signature.batchable,
+                wire_dtypes=subject.signature.wire_dtypes,
+            )
+            outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
         except BadInput as error:
-            marked = fields.mark(form, error)
-            if not any(field.error for group in marked for field in group.fields):
+            page = replace(page, groups=fields.mark(page.groups, error))
+            if not page.wrong:
                 raise  # it is about no field: the page of its own says it
-            return _page(self._pages.form(metadata, marked, invalid=True), HTTPStatus.BAD_REQUEST)
-        return _page(self._pages.form(metadata, form, result))
-
-    async def _predict(self, request: web.Request, model: ModelRef, form: list[fields.Group]) -> ShownResult:
-        prediction = Prediction(model, DEFAULT_SIGNATURE, fields.read(form))
-        outcome = await self._predictor.predict(prediction, self._context.remaining_s(request))
+            return _page(self._pages.form(page), HTTPStatus.BAD_REQUEST)
         self._context.answered(request, outcome)
-        return show(outcome)
+        result = show(outcome, page.card.class_names, self._clock() - started)
+        asked = page.pickers.chosen.model
+        answered = Answered(
+            result=result,
+            command=curl.command(prediction, asked, curl.origin(request.scheme, request.host)),
+            judgement=None if example is None else judge(example, tensors, result.best, outcome.outputs),
+        )
+        groups = reading.write_pictures(page.groups, tensors)
+        number = 0 if example is None else example.number
+        return _page(self._pages.form(replace(page, groups=groups, example=number, answered=answered)))
+
+    async def _read(self, page: FormPage, files: Mapping[str, Upload]) -> dict[str, Array]:
+        if not files:
+            return reading.read(page.groups, files)
+        async with self._one_picture:
+            return await asyncio.to_thread(reading.read, page.groups, files)
+
+    async def _subject(self, request: web.Request, texts: Mapping[str, str]) -> Subject:
+        """Find the model and signature that are asked for, and what else there is."""
+        chosen = read_choice(texts, self._predictor.models()[0])
+        model = self._predictor.route(chosen.model, self._context.client(request))
+        metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
+        name, signature = choose_signature(metadata, chosen.signature)
+        card = self._cards.card(model.name)
+        pickers = Pickers(
+            chosen=chosen,
+            models=_including(self._predictor.models(), model.name),
+            versions=_including(
+                await self._versions.available(model.name, self._context.remaining_s(request)), chosen.model.version
+            ),
+            signatures=[(key, callable_here(metadata.signatures[key])) for key in offered_signatures(metadata)],
+            signature=name,
+            version=metadata.version,
+        )
+        page = FormPage(
+            card=card,
+            pickers=pickers,
+            groups=fields.groups(signature, card),
+            examples=self._shelf.examples(model.name, card, name, signature),
+            example=0,
+            request_id=self._context.request_id(request),
+            api_path=curl.path(chosen.model),
+        )
+        return Subject(model, signature, page)
 
     def _failure(
-        self, request: web.Request, error: TidegateError, model: str, typed: Mapping[str, str]
+        self, request: web.Request, error: TidegateError, texts: Mapping[str, str], typed: dict[str, str]
     ) -> web.Response:
         answer = ANSWERS[type(error)]
         failure = Failure(
@@ -104,22 +189,41 @@ class Form:
             text=str(error),
             request_id=self._context.request_id(request),
             away=answer.retry_after_s is not None,
+            parameters={name: texts[name] for name in NAMES if texts.get(name)},
+            typed=typed,
         )
-        response = _page(self._pages.failure(failure, model, dict(typed)), answer.status)
+        response = _page(self._pages.failure(failure), answer.status)
         if answer.retry_after_s is not None:
             response.headers["Retry-After"] = str(answer.retry_after_s)
         return response
 
 
+def _with_example(page: FormPage, query: Mapping[str, str]) -> FormPage:
+    """Fill the form with the example that a link names.
+
+    Raises:
+        BadInput: There is none of that number.
+    """
+    number = query.get("example", "")
+    if not number:
+        return page
+    example = _find(page.examples, number)
+    if example is None:
+        expected = f"the number of one of its {len(page.examples)} examples" if page.examples else "no example"
+        raise BadInput(problems=(Problem("example", expected, describe(number)),))
+    return replace(page, groups=reading.write(page.groups, example.tensors), example=example.number)
+
+
+def _find(examples: Sequence[ShownExample], number: str) -> ShownExample | None:
+    return next((example for example in examples if str(example.number) == number), None)
+
+
+def _including(offered: Sequence[Item], chosen: Item | None) -> Sequence[Item]:
+    """What is offered, and what was chosen without being offered."""
+    return offered if chosen is None or chosen in offered else (*offered, chosen)
+
+
 def _page(html: str, status: HTTPStatus = HTTPStatus.OK) -> web.Response:
-    return web.Response(
-        text=html,
-        status=status,
-        content_type="text/html",
-        headers={
-            "Content-Security-Policy": CONTENT_SECURITY_POLICY,
-            "Cache-Control": "no-store",
-            "Referrer-Policy": "same-origin",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    # A text that came as JSON may hold half a surrogate pair, which UTF-8 cannot
+    body = html.encode(errors="replace")
+    return web.Response(body=body, status=status, content_type="text/html", charset="utf-8", headers=HEADERS)

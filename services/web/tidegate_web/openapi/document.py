@@ -7,8 +7,9 @@ from typing import Any
 
 from tidegate_web.cards import ModelCard
 from tidegate_web.codec.oip_v2 import DATATYPES
+from tidegate_web.errors import Unauthenticated
 from tidegate_web.openapi import oip_v2, rest_v1
-from tidegate_web.openapi.operations import ERROR, error_responses
+from tidegate_web.openapi.operations import ERROR, error_responses, errors
 from tidegate_web.prediction import ModelMetadata
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -45,13 +46,25 @@ class OfferedModel:
     card: ModelCard
 
 
-def make_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any]:
+def make_document(models: Sequence[OfferedModel], version: str, *, secured: bool = False) -> dict[str, Any]:
     """Write the document.
 
     Args:
         models: What is offered.
         version: The gateway's own version.
+        secured: Whether the gateway asks for bearer tokens.
     """
+    document = _open_document(models, version)
+    if secured:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        for item in document["paths"].values():
+            for operation in item.values():
+                operation["responses"] |= errors((Unauthenticated,))
+    return document
+
+
+def _open_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     tags: list[dict[str, str]] = []
     for model in models:

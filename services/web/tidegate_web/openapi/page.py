@@ -140,17 +140,22 @@ def _marked(text: str) -> Markup:
 
 
 class DocsPage:
-    """The template and its assets, loaded once."""
+    """The template and its assets, loaded once.
 
-    def __init__(self) -> None:
+    Args:
+        layout: Where the pages' common layout is.
+    """
+
+    def __init__(self, layout: jinja2.BaseLoader) -> None:
         self._environment = jinja2.Environment(
-            loader=jinja2.PackageLoader("tidegate_web.openapi"),
+            loader=jinja2.ChoiceLoader([jinja2.PackageLoader("tidegate_web.openapi"), layout]),
             autoescape=True,
             undefined=jinja2.StrictUndefined,
             trim_blocks=True,
             lstrip_blocks=True,
         )
         self._environment.filters["marked"] = _marked
+        self._environment.globals["asset"] = "/assets/{}".format
         self._template = self._environment.get_template("docs.html")
         folder = files("tidegate_web.openapi").joinpath("assets")
         self.assets = {name: folder.joinpath(name).read_bytes() for name in ASSETS}

@@ -122,7 +122,10 @@ def rows_of(specs: Mapping[str, TensorSpec], *, bounded: bool) -> list[Schema]:
 
 
 def columns_of(specs: Mapping[str, TensorSpec], *, bounded: bool) -> list[Schema]:
-    """Return the schemas of tensors whole: of the value where there is one, and of an object by name."""
+    """Return the schemas of tensors whole: of the value where there is one, and of an object by name.
+
+    Names that the signature has not are ignored there, as TF Serving does.
+    """
     together = bounded and sum(spec.batched for spec in specs.values()) > 1
     named = [
         record({name: nested(spec, bounded=bounded, rows=rows) for name, spec in specs.items()})

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from tidegate_web.codec import rest_v1 as codec
 from tidegate_web.codec.examples import encode_classes, encode_values, parse_examples
@@ -81,17 +81,17 @@ class RestV1:
         return ExampleQuery(model, body.signature_name, body.examples, body.context)
 
     async def malformed(self, request: web.Request) -> web.Response:
-        """Refuse every other path and method below `/v1`.
+        """Refuse every other path and method below `/v1`, in TF Serving's words.
 
-        Raises:
-            HTTPMethodNotAllowed: The path has other methods. (TF Serving has 400 here, too, and no `Allow`.)
-            BadInput: There is no such path; TF Serving's words.
+        A path that takes other methods is told so by HTTP's own status, where TF Serving has 400 for everything.
         """
+        allowed: set[str] = set()
+        for resource in request.app.router.resources():
+            allowed |= (await resource.resolve(request))[1]
+        if named := sorted(allowed - {"*"}):
+            raise web.HTTPMethodNotAllowed(request.method, named)
         if request.method == "GET" and request.path == "/v1/models":
             raise BadInput("Missing model name in request.")
-        resolved = [await resource.resolve(request) for resource in request.app.router.resources()]
-        if allowed := {method for _, methods in resolved for method in methods} - {hdrs.METH_ANY}:
-            raise web.HTTPMethodNotAllowed(request.method, allowed)
         raise BadInput(f"Malformed request: {request.method} {request.path}")
 
     async def metadata(self, request: web.Request) -> web.Response:

@@ -30,15 +30,17 @@ class ConnectionAge:
         self._max_age_s = max_age_s
         self._clock = clock
         self._uniform = uniform
-        self._expires: WeakKeyDictionary[asyncio.Transport, float] = WeakKeyDictionary()
+        self._expires: WeakKeyDictionary[object, float] = WeakKeyDictionary()
 
     def expired(self, connection: asyncio.Transport | None) -> bool:
         """Whether to close after the present answer. Age counts from the connection's first request."""
         if not self._max_age_s or connection is None:
             return False
-        expires = self._expires.get(connection)
+        # uvloop's TLS transports take no weak references; what they encrypt with lives as long and does
+        connected = connection.get_extra_info("ssl_object") or connection
+        expires = self._expires.get(connected)
         if expires is None:
-            expires = self._expires[connection] = self.expiry()
+            expires = self._expires[connected] = self.expiry()
         return self._clock() >= expires
 
     def expiry(self) -> float:

@@ -15,6 +15,7 @@ from prometheus_client import Counter, Histogram
 from tidegate_web.errors import BadInput, Problem
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import Reply
+from tidegate_web.server.access_log import access_fields, exemplar
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.settings import Settings
 
@@ -39,6 +40,9 @@ class Exchange:
         deadline: Monotonic seconds by which it must be answered.
         reply: The model's answer, once there is one.
         failure: Word of the error table, where it failed.
+        traceparent: The client's trace, as its header says.
+        bytes_in: Size of the request's body.
+        bytes_out: Size of the answer's body.
     """
 
     request_id: str
@@ -46,6 +50,9 @@ class Exchange:
     deadline: float
     reply: Reply | None = None
     failure: str = ""
+    traceparent: str | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
 
     def remaining_s(self) -> float:
         """Return the seconds until the deadline, not below 0."""
@@ -102,11 +109,13 @@ class Exchanges:
         """Whether connections are to be closed."""
         return self._lifecycle.draining
 
-    def begin(self, request_id: str | None) -> Exchange:
+    def begin(self, request_id: str | None, traceparent: str | None = None, bytes_in: int = 0) -> Exchange:
         """Begin to answer a request.
 
         Args:
             request_id: The client's, taken where it is short and printable, so that it can stand in a header and a log.
+            traceparent: The client's trace.
+            bytes_in: Size of the body, as far as its head says.
         """
         if not request_id or len(request_id) > LONGEST_REQUEST_ID or not _is_plain(request_id):
             request_id = next(self._ids)
@@ -115,7 +124,8 @@ class Exchanges:
             self._idle.clear()
         self._inflight += 1
         self._metrics.inflight.add(1)
-        return Exchange(request_id, now, now + self._settings.request_timeout_s)
+        deadline = now + self._settings.request_timeout_s
+        return Exchange(request_id, now, deadline, traceparent=traceparent, bytes_in=bytes_in)
 
     def headers(self, exchange: Exchange) -> dict[str, str]:
         """Count an answer that is about to be sent; gives the headers that tell of it."""
@@ -152,22 +162,13 @@ class Exchanges:
         self._metrics.inflight.add(-1)
         answers, durations = self._series.get((route, method, status)) or self._label(route, method, status)
         answers.inc()
-        durations.observe(took_s)
+        durations.observe(took_s, None if exchange.traceparent is None else exemplar(exchange.traceparent))
+        self._metrics.tally.note(status, took_s)
         failed = status >= FIRST_FAILURE
         if failed or random.random() < self._settings.access_log_share:  # noqa: S311 a sample, no secret
-            log.log(
-                logging.WARNING if failed else logging.INFO,
-                "request",
-                extra={
-                    "request_id": exchange.request_id,
-                    "method": method,
-                    "path": path[:200],
-                    "status": status,
-                    "took_ms": round(1e3 * took_s, 3),
-                    "failure": exchange.failure,
-                    "backend": exchange.reply.backend if exchange.reply else "",
-                },
-            )
+            level = logging.WARNING if failed else logging.INFO
+            fields = access_fields(exchange, path, took_s)
+            log.log(level, "request", extra={"method": method, "route": route, "status": status, **fields})
 
     async def finish(self, timeout_s: float) -> None:
         """Wait until no request is being answered, at most so long."""

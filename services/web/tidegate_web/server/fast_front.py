@@ -22,6 +22,7 @@ from tidegate_web.codec.rest_v1 import Layout, encode_outputs, parse_predict
 from tidegate_web.errors import TidegateError
 from tidegate_web.prediction import Outcome
 from tidegate_web.rest_v1.handlers import predict, to_prediction
+from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.error_bodies import answer_error, answer_unexpected
 from tidegate_web.server.exchanges import CLIENT_CLOSED_REQUEST, Exchange, Exchanges
@@ -55,6 +56,7 @@ class FastFronts:
         ages: When connections are to be closed.
         client_id_header: Names a client, in lower case.
         keepalive_s: How long an idle connection is kept.
+        tokens: One of which every request must carry; None where anybody may ask.
         plain: Makes aiohttp's protocol, for connections that are handed over.
         loop: Of this thread; asking for it costs a system call before Python 3.12.
         tasks: Requests that wait for more than the next call.
@@ -65,6 +67,7 @@ class FastFronts:
     ages: ConnectionAge
     client_id_header: str
     keepalive_s: float
+    tokens: Tokens | None
     plain: Callable[[], asyncio.Protocol]
     loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.get_running_loop)
     tasks: "set[asyncio.Task[None]]" = field(default_factory=set)
@@ -114,6 +117,10 @@ class FastFronts:
                     self._heads.clear()
                 self._heads[text] = known
         return known
+
+    def admits(self, head: RequestHead) -> bool:
+        """Whether a request carries a token, where one is asked for; who is refused hears it from aiohttp's side."""
+        return self.tokens is None or self.tokens.accept(head.headers.get("authorization", ""))
 
     def date(self) -> str:
         """Return the present second as HTTP writes it."""
@@ -238,7 +245,7 @@ class FastFront(asyncio.Protocol):
                 self._hand_over()
             return
         head = self._fronts.head(buffer[:end])
-        if head is None:
+        if head is None or not self._fronts.admits(head):
             self._hand_over()
             return
         start, stop = end + 4, end + 4 + head.length
@@ -250,7 +257,8 @@ class FastFront(asyncio.Protocol):
     def _ask(self, head: RequestHead, body: bytes) -> None:
         """Begin to answer a request; its end calls `_answered`, `_failed` or, where the client left, neither."""
         fronts = self._fronts
-        exchange = fronts.exchanges.begin(head.headers.get("x-request-id"))
+        headers = head.headers
+        exchange = fronts.exchanges.begin(headers.get("x-request-id"), headers.get("traceparent"), head.length)
         asked = self._asked = _Asked(exchange, head)
         try:
             fronts.predictor.refuse_when_full()
@@ -322,6 +330,7 @@ class FastFront(asyncio.Protocol):
         transport.write(text.encode("latin-1") + body)
         self._asked = None
         self._since = now
+        exchange.bytes_out = len(body)
         fronts.exchanges.end(exchange, head.route, "POST", head.path, status)
         if closing:
             transport.close()

@@ -13,7 +13,10 @@ from pathlib import Path
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.metrics import Metrics
+from tidegate_web.server.apart import apart
 from tidegate_web.server.app import make_app
+from tidegate_web.server.audience import Audience
+from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
 from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.fast_front import FastFronts
@@ -21,6 +24,11 @@ from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.listening import KEEPALIVE_S, SHUTDOWN_GRACE_S, Port, listening
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.server.ops import make_ops_app
+from tidegate_web.server.peers import Peers
+from tidegate_web.server.snapshot import Snapshot
+from tidegate_web.server.status import LiveStatus
+from tidegate_web.server.tls import Certificate
+from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.discovery import Discovery
@@ -30,6 +38,7 @@ from tidegate_web.serving.monitor import StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
 from tidegate_web.serving.router import Router
 from tidegate_web.settings import Settings
+from tidegate_web.status.reading import About, Limits
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +51,8 @@ async def serve(settings: Settings) -> None:
     """
     stop = _stop_on_signals()
     discovery = discover(settings.backends)
+    tokens = Tokens(Path(settings.tokens_file)) if settings.tokens_file else None
+    certificate = Certificate.of(settings)
     pod = settings.pod_name or socket.gethostname()
     metrics = Metrics()
     lifecycle = Lifecycle()
@@ -52,23 +63,36 @@ async def serve(settings: Settings) -> None:
     predictor = AdmittedPredictor(serving, settings.max_inflight, settings.max_queue, metrics)
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     exchanges = Exchanges(settings, metrics, lifecycle, pod)
-    ops = make_ops_app(metrics, lifecycle, balancer, pod, version("tidegate-web"))
+    web_tier = WebTier.of(settings)
+    limits = Limits(settings.max_inflight, settings.max_queue)
+    about = About(pod, version("tidegate-web"), limits, settings.backends)
+    audience = Audience()
+    peers = Peers(web_tier, audience.present)
+    status = LiveStatus(about, Snapshot(metrics, balancer, web_tier, peers), lifecycle, audience)
+    ops = make_ops_app(metrics, lifecycle, status, peers)
 
     async with contextlib.AsyncExitStack() as stack:
-        await stack.enter_async_context(listening(ops, Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")))
+        ops_port = Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")
+        await stack.enter_async_context(apart(partial(listening, ops, ops_port), "ops"))
         stack.push_async_callback(balancer.close)
         stack.push_async_callback(serving.close)
         for work in (
             _follow(discovery, balancer, serving, lifecycle),
             StatusMonitor(balancer, serving.known_models, serving.changed).run(),
             router.follow(),
+            web_tier.follow(),
+            lifecycle.beat(),
+            *(follower.follow() for follower in (tokens, certificate) if follower is not None),
         ):
             await stack.enter_async_context(_running(work))
-        app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle)
+        app = make_app(settings, predictor, Observer(exchanges, ages), lifecycle, tokens)
         finish = partial(exchanges.finish, settings.request_timeout_s + SHUTDOWN_GRACE_S)
-        front = partial(FastFronts, predictor, exchanges, ages, settings.client_id_header.lower(), KEEPALIVE_S)
-        port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT")
-        async with listening(app, port, finish, front) as address:
+        header = settings.client_id_header.lower()
+        front = partial(FastFronts, predictor, exchanges, ages, header, KEEPALIVE_S, tokens)
+        tls = None if certificate is None else certificate.context
+        port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", tls)
+        # The fast way does not know the headers that pages of other origins need
+        async with listening(app, port, finish, None if settings.cors_origins else front) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -28,11 +29,13 @@ class Port:
         host: Address.
         number: Port; 0 for any.
         setting: The setting's name, for the message when it is taken.
+        tls: Certificates to show; None for plain text.
     """
 
     host: str
     number: int
     setting: str
+    tls: ssl.SSLContext | None = None
 
 
 async def nothing() -> None:
@@ -94,13 +97,16 @@ async def listening(
 async def _bound(protocol: Callable[[], asyncio.Protocol], port: Port) -> AsyncIterator[str]:
     """Accept connections; gives the address as a URL."""
     try:
-        server = await asyncio.get_running_loop().create_server(protocol, port.host, port.number, backlog=BACKLOG)
+        server = await asyncio.get_running_loop().create_server(
+            protocol, port.host, port.number, backlog=BACKLOG, ssl=port.tls
+        )
     except OSError as error:
         why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
         raise SettingsError(
             f"{port.setting}: cannot listen on {port.host}:{port.number}: {why}; choose another port"
         ) from None
     try:
-        yield "http://{}:{}/".format(*server.sockets[0].getsockname()[:2])
+        scheme = "http" if port.tls is None else "https"
+        yield "{}://{}:{}/".format(scheme, *server.sockets[0].getsockname()[:2])
     finally:
         server.close()

@@ -63,12 +63,16 @@ class Observer:
     @web.middleware
     async def observe(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Answer a request and tell of it."""
-        exchange = self._exchanges.begin(request.headers.get("X-Request-ID"))
+        headers = request.headers
+        exchange = self._exchanges.begin(
+            headers.get("X-Request-ID"), headers.get("traceparent"), request.content_length or 0
+        )
         request[EXCHANGE] = exchange
         status = CLIENT_CLOSED_REQUEST
         try:
             response = await handler(request)
             status = response.status
+            exchange.bytes_out = response.content_length or 0
             response.headers.update(self._exchanges.headers(exchange))
             if self._exchanges.draining or self._ages.expired(request.transport):
                 response.force_close()
@@ -110,12 +114,12 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
             return error_response(request, BodyTooLarge(f"The body is larger than the limit of {limit} bytes"))
         case web.HTTPNotFound():
             return error_response(request, NotFound(f"Malformed request: {request.method} {request.path}"))
-        case web.HTTPMethodNotAllowed():
-            text = f"Malformed request: {request.method} {request.path}"
-            response = _plain_response(request, error.status, text, f"http_{error.status}")
-            response.headers["Allow"] = error.headers["Allow"]
-            return response
-    return _plain_response(request, error.status, error.reason, f"http_{error.status}")
+    in_tf_servings_words = isinstance(error, web.HTTPMethodNotAllowed) and request.path.startswith("/v1/")
+    text = f"Malformed request: {request.method} {request.path}" if in_tf_servings_words else error.reason
+    response = _plain_response(request, error.status, text, f"http_{error.status}")
+    if "Allow" in error.headers:
+        response.headers["Allow"] = error.headers["Allow"]
+    return response
 
 
 def _plain_response(request: web.Request, status: int, text: str, code: str) -> web.Response:

@@ -1,16 +1,20 @@
-"""The ops port: metrics, health, readiness and status, apart from what clients may reach."""
+"""The ops port: metrics, health, readiness and status, apart from what clients may reach.
+
+It has an event loop of its own, so all it reads of the gateway are plain values and what may be read by other threads.
+"""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 from aiohttp import web
 
-from tidegate_web.codec.json_text import dumps
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.lifecycle import Lifecycle
-from tidegate_web.serving.balancer import Balancer
+from tidegate_web.server.peers import Peers
+from tidegate_web.server.status import LiveStatus
 
 
-def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod: str, version: str) -> web.Application:
+def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus, peers: Peers) -> web.Application:
     """Put the ops side together."""
 
     async def show_metrics(request: web.Request) -> web.Response:
@@ -19,6 +23,8 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def healthz(_: web.Request) -> web.Response:
+        if lifecycle.stuck():
+            return web.Response(status=503, text="the event loop is stuck\n")
         return web.Response(text="ok\n")
 
     async def readyz(_: web.Request) -> web.Response:
@@ -27,33 +33,21 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, balancer: Balancer, pod
             return web.Response(status=503, text="".join(f"{reason}\n" for reason in reasons))
         return web.Response(text="ready\n")
 
-    async def status(_: web.Request) -> web.Response:
-        document = {
-            "pod": pod,
-            "version": version,
-            "not_ready": lifecycle.reasons_not_ready(),
-            "backends": [
-                {
-                    "address": backend.address,
-                    "outstanding": backend.outstanding,
-                    "state": backend.state.value,
-                    "models": {
-                        name: {str(status.version): status.state for status in statuses}
-                        for name, statuses in backend.models.items()
-                    },
-                }
-                for backend in balancer.backends
-            ],
-        }
-        return web.Response(body=dumps(document), content_type="application/json")
+    async def following(_: web.Application) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work) for work in (status.sample(), peers.follow())]
+        yield
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     app = web.Application()
+    app.cleanup_ctx.append(following)
     app.add_routes(
         [
             web.get("/metrics", show_metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
-            web.get("/status.json", status),
+            *status.routes(),
         ]
     )
     return app

@@ -32,7 +32,7 @@ UNUSUAL = frozenset({
 })  # fmt: skip
 """Headers that change how a message is framed, or who may read its answer."""
 
-ONCE = frozenset({"content-length", "host", "x-request-id", "x-request-timeout"})
+ONCE = frozenset({"authorization", "content-length", "host", "x-request-id", "x-request-timeout"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,8 @@ def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:
 
 def to_request(prediction: Prediction) -> PredictRequest:
     """Write a Prediction as a Predict request."""
-    request = PredictRequest(model_spec=to_spec(prediction.model, prediction.signature))
+    spec = to_spec(prediction.model, prediction.signature)
+    request = PredictRequest(model_spec=spec, output_filter=prediction.wanted)
     for name, array in prediction.inputs.items():
         fill_tensor(request.inputs[name], array, prediction.wire_dtypes.get(name, ""))
     return request
