@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tidegate_web.errors import ANSWERS
 from tidegate_web.settings import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -42,6 +43,11 @@ def test_every_metric_is_documented():
     named = set(re.findall(r'named\(\s*"([a-z_]+)"', (ROOT / "services/web/tidegate_web/metrics.py").read_text()))
     assert len(named) >= 7
     assert all(f"tidegate_{name}" in documented for name in named)
+
+
+def test_every_error_is_documented():
+    documented = (ROOT / "docs" / "reference" / "api.md").read_text()
+    assert all(f"| {answer.status.value} | `{answer.code}` |" in documented for answer in ANSWERS.values())
 
 
 def test_every_target_has_its_line_in_make_help():

@@ -147,6 +147,26 @@ def test_the_cards_example_is_given_where_it_fits_the_signature():
     assert document_of({"serving_default": SIGNATURES["one"]}, card)["tags"][0]["description"].startswith("Gate. ")
 
 
+def test_encoded_bytes_are_spelt_out_as_the_cards_example_has_them():
+    picture = CardExample({"png": {"b64": "iVBORw0KGgo="}})
+    signatures = {"serving_default": SIGNATURES["text"]}
+    schema, examples = bodies(document_of(signatures, ModelCard(examples=(picture,))), "/v1/models/m:predict")
+    validator = jsonschema_rs.Draft202012Validator(schema)
+    assert examples[0] == {"instances": [{"b64": "iVBORw0KGgo="}]}
+    assert validator.is_valid(examples[0])
+    assert not validator.is_valid({"instances": ["no picture"]})
+    schema, _ = bodies(document_of(signatures), "/v1/models/m:predict")
+    assert jsonschema_rs.Draft202012Validator(schema).is_valid({"instances": ["any text"]})
+
+
+def test_tokens_are_told_of_where_the_gateway_asks_for_them():
+    document = make_document([], "9.9", secured=True)
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["security"] == [{"token": []}]
+    assert all("401" in operation["responses"] for item in document["paths"].values() for operation in item.values())
+    assert "security" not in make_document([], "9.9")
+
+
 def test_every_error_of_the_table_has_its_response():
     responses = document_of(SIGNATURES)["components"]["responses"]
     assert responses.keys() == {kind.__name__ for kind in ANSWERS}

@@ -7,8 +7,9 @@ from typing import Any
 
 from tidegate_web.cards import ModelCard
 from tidegate_web.codec.oip_v2 import DATATYPES
+from tidegate_web.errors import Unauthenticated
 from tidegate_web.openapi import oip_v2, rest_v1
-from tidegate_web.openapi.operations import ERROR, error_responses
+from tidegate_web.openapi.operations import ERROR, error_responses, errors
 from tidegate_web.prediction import ModelMetadata
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
@@ -23,6 +24,10 @@ Every answer carries `X-Request-ID`: yours, if you sent one. `X-Request-Timeout`
 than the gateway's own limit; `X-Client-ID` (or what the operator chose) keeps a client with one version while two are
 served. NaN and Infinity are written as these words, as TF Serving writes them, both ways. A method that a path does not
 have is answered with 405 and `Allow`.
+
+What the schema of a body describes is accepted. JSON Schema cannot say all that is: where the sizes of several lists
+hang together it spells out a few numbers of rows, and where a model takes encoded bytes, such as pictures, its
+examples.
 """
 
 
@@ -41,13 +46,25 @@ class OfferedModel:
     card: ModelCard
 
 
-def make_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any]:
+def make_document(models: Sequence[OfferedModel], version: str, *, secured: bool = False) -> dict[str, Any]:
     """Write the document.
 
     Args:
         models: What is offered.
         version: The gateway's own version.
+        secured: Whether the gateway asks for bearer tokens.
     """
+    document = _open_document(models, version)
+    if secured:
+        document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"token": []}]
+        for item in document["paths"].values():
+            for operation in item.values():
+                operation["responses"] |= errors((Unauthenticated,))
+    return document
+
+
+def _open_document(models: Sequence[OfferedModel], version: str) -> dict[str, Any]:
     paths: dict[str, Any] = {}
     tags: list[dict[str, str]] = []
     for model in models:

@@ -24,6 +24,11 @@ class RequestExample:
     label: str
     inputs: Mapping[str, Array]
 
+    @property
+    def opaque(self) -> bool:
+        """Whether it holds bytes that are no text, such as a picture: no schema can tell which a model takes."""
+        return any(array.dtype.kind == "O" and not all(map(_is_text, array.flat)) for array in self.inputs.values())
+
     def columns(self) -> object:
         """Return the value of `inputs` of TF Serving's column form."""
         values = self._values()
@@ -51,6 +56,15 @@ class RequestExample:
 
     def _values(self) -> dict[str, object]:
         return {name: _plain(array) for name, array in self.inputs.items()}
+
+
+def _is_text(element: object) -> bool:
+    if isinstance(element, bytes):
+        try:
+            element.decode()
+        except UnicodeDecodeError:
+            return False
+    return True
 
 
 def _plain(array: Array) -> object:

@@ -5,11 +5,9 @@ import asyncio
 import jinja2
 from aiohttp import web
 
-from tidegate_web.cards import Cards
 from tidegate_web.codec.json_text import dumps
 from tidegate_web.openapi.offered import LiveDocument
 from tidegate_web.openapi.page import ASSETS, CONTENT_SECURITY_POLICY, DocsPage
-from tidegate_web.prediction import Predictor
 from tidegate_web.request_context import RequestContext
 
 _NO_STORE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -19,17 +17,13 @@ class Docs:
     """The document and the page of it.
 
     Args:
-        predictor: What is asked for signatures.
-        cards: Titles and examples.
+        document: Of now.
         context: Knows each request.
-        version: The gateway's own version.
         layout: Where the pages' common layout is.
     """
 
-    def __init__(
-        self, predictor: Predictor, cards: Cards, context: RequestContext, version: str, layout: jinja2.BaseLoader
-    ) -> None:
-        self._document = LiveDocument(predictor, cards, version)
+    def __init__(self, document: LiveDocument, context: RequestContext, layout: jinja2.BaseLoader) -> None:
+        self._document = document
         self._context = context
         self._page = DocsPage(layout)
 

@@ -19,12 +19,14 @@ class LiveDocument:
         predictor: What is asked for signatures.
         cards: Titles and examples.
         version: The gateway's own version.
+        secured: Whether the gateway asks for bearer tokens.
     """
 
-    def __init__(self, predictor: Predictor, cards: Cards, version: str) -> None:
+    def __init__(self, predictor: Predictor, cards: Cards, version: str, *, secured: bool) -> None:
         self._predictor = predictor
         self._cards = cards
         self._version = version
+        self._secured = secured
         self._made: tuple[list[OfferedModel], dict[str, Any]] | None = None
 
     async def current(self, timeout_s: float) -> dict[str, Any]:
@@ -36,7 +38,7 @@ class LiveDocument:
             OfferedModel(name, metadata, self._cards.card(name)) for name, metadata in zip(names, known, strict=True)
         ]
         if self._made is None or self._made[0] != models:
-            self._made = models, make_document(models, self._version)
+            self._made = models, make_document(models, self._version, secured=self._secured)
         return self._made[1]
 
     async def _metadata(self, name: str, timeout_s: float) -> ModelMetadata | None:

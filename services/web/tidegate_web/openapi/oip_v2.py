@@ -6,7 +6,16 @@ from typing import Any
 from tidegate_web.cards import ModelCard
 from tidegate_web.codec.oip_request import LARGEST_COUNT
 from tidegate_web.codec.oip_v2 import DATATYPES
-from tidegate_web.errors import BackendFault, BadInput, BodyTooLarge, DeadlineExceeded, TidegateError, Unavailable
+from tidegate_web.errors import (
+    BackendFault,
+    BadInput,
+    BodyTooLarge,
+    DeadlineExceeded,
+    TidegateError,
+    Unavailable,
+    Unimplemented,
+    UnknownEncoding,
+)
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.operations import PREDICTING, errors, json_body, ok, reading
 from tidegate_web.openapi.rest_v1 import signature_choice
@@ -129,7 +138,7 @@ def server_paths() -> dict[str, Any]:
                 },
                 "responses": {
                     "200": ok("The versions", _INDEX),
-                    **errors((*_ALWAYS, BodyTooLarge, Unavailable)),
+                    **errors((*_ALWAYS, BodyTooLarge, UnknownEncoding, Unavailable, Unimplemented)),
                 },
             }
         },
@@ -149,7 +158,7 @@ def model_paths(name: str, metadata: ModelMetadata, card: ModelCard) -> dict[str
     """Return the paths of a model that is loaded."""
     shared = {"tags": [name]}
     examples = {key: _example(key, signature, card) for key, signature in metadata.signatures.items()}
-    return _paths(f"/v2/models/{name}", f".{name}", shared, infer_request(metadata), examples)
+    return _paths(f"/v2/models/{name}", f".{name}", shared, infer_request(metadata, card), examples)
 
 
 def _paths(
@@ -176,15 +185,20 @@ def _paths(
     }
 
 
-def infer_request(metadata: ModelMetadata) -> Schema:
+def infer_request(metadata: ModelMetadata, card: ModelCard) -> Schema:
     """Return the schema of an infer request: of each signature, for the numbers of rows that are spelt out."""
     return {
         "anyOf": [
             _request(name, signature, tensors)
             for name, signature in metadata.signatures.items()
-            for tensors in infer_tensors(signature)
+            for tensors in _inputs(name, signature, card)
         ]
     }
+
+
+def _inputs(name: str, signature: Signature, card: ModelCard) -> list[Schema]:
+    example = example_of(name, signature, card)
+    return [{"const": example.tensors()}] if example.opaque else infer_tensors(signature)
 
 
 def _request(name: str, signature: Signature, tensors: Schema) -> Schema:

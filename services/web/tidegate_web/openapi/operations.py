@@ -13,13 +13,22 @@ from tidegate_web.errors import (
     Overloaded,
     TidegateError,
     Unavailable,
+    Unimplemented,
+    UnknownEncoding,
 )
 from tidegate_web.openapi.schemas import Schema, listing, record, text
 
-READING: tuple[type[TidegateError], ...] = (BadInput, NotFound, BackendFault, Unavailable, DeadlineExceeded)
+READING: tuple[type[TidegateError], ...] = (
+    BadInput,
+    NotFound,
+    BackendFault,
+    Unavailable,
+    DeadlineExceeded,
+    Unimplemented,
+)
 """What may go wrong where nothing is computed."""
 
-PREDICTING = (*READING, BodyTooLarge, Overloaded)
+PREDICTING = (*READING, BodyTooLarge, UnknownEncoding, Overloaded)
 """What may go wrong where something is."""
 
 ERROR: Schema = record(

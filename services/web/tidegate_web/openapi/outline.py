@@ -26,11 +26,15 @@ def outline(schema: Schema, components: Mapping[str, Any]) -> str:
         return outline(components[schema["$ref"].rpartition("/")[2]], components)
     if "const" in schema or "enum" in schema:
         words = schema.get("enum", [schema.get("const")])
-        return " | ".join(json.dumps(word, ensure_ascii=False) for word in words if word or word is False)
+        return " | ".join(_cut(json.dumps(word, ensure_ascii=False)) for word in words if word or word is False)
     choices = schema.get("oneOf") or schema.get("anyOf")
     if choices:
         return _choice([outline(choice, components) for choice in choices if _tells_more(choice)])
     return _typed(schema, components)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_LINE else f"{text[: LONGEST_LINE - 1]}…"
 
 
 def _typed(schema: Schema, components: Mapping[str, Any]) -> str:

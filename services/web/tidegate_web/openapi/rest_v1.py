@@ -141,7 +141,7 @@ def model_paths(name: str, metadata: ModelMetadata, card: ModelCard) -> dict[str
                 "summary": "Predict, in TF Serving's JSON",
                 "description": "By rows (`instances`) or by columns (`inputs`); the answer comes in the same layout.",
                 **shared,
-                "requestBody": json_body(predict_request(metadata), _examples(metadata, card)),
+                "requestBody": json_body(predict_request(metadata, card), _examples(metadata, card)),
                 "responses": {"200": ok("The predictions", predict_answer(metadata)), **errors(PREDICTING)},
             }
         }
@@ -162,21 +162,20 @@ def signature_choice(name: str, *words: object) -> tuple[Schema, list[str]]:
     return {"const": name}, ["signature_name"]
 
 
-def predict_request(metadata: ModelMetadata) -> Schema:
+def predict_request(metadata: ModelMetadata, card: ModelCard) -> Schema:
     """Return the schema of a body of `:predict`: of each signature, in either layout."""
-    return {"oneOf": [form for key, signature in metadata.signatures.items() for form in _forms(key, signature)]}
+    return {"oneOf": [form for key, signature in metadata.signatures.items() for form in _forms(key, signature, card)]}
 
 
-def _forms(name: str, signature: Signature) -> list[Schema]:
+def _forms(name: str, signature: Signature, card: ModelCard) -> list[Schema]:
     choice, required = signature_choice(name)
+    example = example_of(name, signature, card)
     forms: list[Schema] = []
     if _by_rows(signature):
-        rows = rows_of(signature.inputs, bounded=True)
-        forms.append(
-            record({"instances": _any(rows), "inputs": False, "signature_name": choice}, ["instances", *required])
-        )
-    columns = columns_of(signature.inputs, bounded=True)
-    forms.append(record({"inputs": _any(columns), "instances": False, "signature_name": choice}, ["inputs", *required]))
+        rows = {"const": example.rows()} if example.opaque else _any(rows_of(signature.inputs, bounded=True))
+        forms.append(record({"instances": rows, "inputs": False, "signature_name": choice}, ["instances", *required]))
+    columns = {"enum": [example.columns(), []]} if example.opaque else _any(columns_of(signature.inputs, bounded=True))
+    forms.append(record({"inputs": columns, "instances": False, "signature_name": choice}, ["inputs", *required]))
     return forms
 
 

@@ -85,16 +85,20 @@ def nested(spec: TensorSpec, *, bounded: bool, outer: int = 0, rows: int | None 
 
     Args:
         spec: The tensor.
-        bounded: Whether it is an input: numbers are to fit, and lists to hold something.
+        bounded: Whether it is an input: numbers are to fit.
         outer: How many of its first dimensions to leave out.
         rows: What a size is where any will do; None to say so.
     """
     leaf = element(spec, bounded=bounded)
     if spec.shape is None:
-        return {"description": "Of any rank", "anyOf": [leaf, listing(leaf, least=1)]} if bounded else {}
+        # Of any rank: spelt out as far as lists cannot be ragged
+        whole = leaf if outer else {"anyOf": [leaf, listing(leaf)]}
+        return whole if bounded else {}
     schema = leaf
-    for size in reversed(spec.shape[outer:]):
-        schema = listing(schema, rows if size is None else size, least=1 if bounded else 0)
+    for place, size in reversed(list(enumerate(spec.shape))[outer:]):
+        # An empty list has no shape within: only the innermost may be one
+        least = 1 if bounded and place < len(spec.shape) - 1 else 0
+        schema = listing(schema, rows if size is None else size, least)
     return schema
 
 

@@ -11,6 +11,7 @@ from tidegate_web.cards import Cards
 from tidegate_web.form.handlers import Form
 from tidegate_web.oip_v2.handlers import OipV2
 from tidegate_web.openapi.handlers import Docs
+from tidegate_web.openapi.offered import LiveDocument
 from tidegate_web.rest_v1.handlers import RestV1
 from tidegate_web.server.auth import Tokens, require_token
 from tidegate_web.server.cors import cors
@@ -39,7 +40,8 @@ def make_app(
         middlewares=[observer.observe, *sharing, translate_errors, *auth, door(predictor)],
         client_max_size=int(settings.max_body_mb * MIB),
     )
-    docs = Docs(predictor, cards, context, own_version, jinja2.PackageLoader("tidegate_web.form"))
+    document = LiveDocument(predictor, cards, own_version, secured=tokens is not None)
+    docs = Docs(document, context, jinja2.PackageLoader("tidegate_web.form"))
     app.add_routes(docs.routes())
     app.add_routes(form.routes())
     app.add_routes(RestV1(predictor, context).routes())
