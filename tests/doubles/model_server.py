@@ -286,7 +286,7 @@ async def serve(address: str, drain_s: float, behaviour: Behaviour) -> None:
 
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR1, report)
-    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
+    server = grpc.aio.server(options=(("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1)))
     behaviours: dict[Method[Any, Any], Any] = {
         PREDICT: model_server.predict,
         GET_MODEL_METADATA: model_server.metadata,

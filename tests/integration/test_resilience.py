@@ -9,7 +9,7 @@ import pytest
 from tests.resilience.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
-LONG = {"overload-defaults"}  # its queue alone takes six seconds to empty: make test-resilience has it
+LONG = {"overload-defaults", "large-bodies"}  # tens of seconds each even in short: make test-resilience has them
 
 
 @pytest.mark.parametrize("scenario", [name for name in SCENARIOS if name not in LONG])

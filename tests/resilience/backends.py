@@ -86,7 +86,7 @@ async def _comes_and_goes(
             await asyncio.sleep(0.2)
             told = time.monotonic()
             join()
-            used.append(await _first_use(load, server, told) - told)
+            used.append(await load.first_use(server.address, told) - told)
             told = time.monotonic()
             leave()
             await asyncio.sleep(limits_s[1] + 0.2 if report.full else 2)
@@ -94,18 +94,6 @@ async def _comes_and_goes(
     report.no_failures(load.outcomes)
     report.check(f"used within {limits_s[0]:g} s", f"{max(used):.3f} s", holds=max(used) <= limits_s[0])
     report.check(f"left within {limits_s[1]:g} s", f"{max(left):.3f} s", holds=max(left) <= limits_s[1])
-
-
-async def _first_use(load: Load, server: ModelServer, since: float, patience_s: float = 10.0) -> float:
-    """Wait until an answer comes from a model server; gives when. Infinity if it does not."""
-    while time.monotonic() - since < patience_s:
-        for outcome in reversed(load.outcomes):
-            if outcome.intended < since:
-                break
-            if outcome.backend == server.address and outcome.kind == "ok":
-                return outcome.answered
-        await asyncio.sleep(0.005)
-    return float("inf")
 
 
 async def restart_in_place(stage: Stage, report: Report) -> None:
@@ -122,7 +110,7 @@ async def restart_in_place(stage: Stage, report: Report) -> None:
             await asyncio.sleep(seconds)
             server = await stage.again(server)
             listening = time.monotonic()
-            back_s.append(await _first_use(load, server, listening) - listening)
+            back_s.append(await load.first_use(server.address, listening) - listening)
     report.figures["requests"] = tally(load.outcomes)
     report.check("back within 2 s", [f"{back:.3f} s" for back in back_s], holds=max(back_s) <= 2)
     statuses = sorted({outcome.status for outcome in failures(load.outcomes)})
@@ -140,7 +128,7 @@ async def ejection(stage: Stage, report: Report) -> None:
         await asyncio.sleep(sick_s)
         recovered = time.monotonic()
         counts = await sick.counts()
-        back_s = await _first_use(load, sick, recovered) - recovered
+        back_s = await load.first_use(sick.address, recovered) - recovered
         await asyncio.sleep(0.5)
     report.no_failures(load.outcomes)
     share = PER_SECOND * sick_s / 2

@@ -205,6 +205,17 @@ class Load:
         """Let `open` end."""
         self._stopped = True
 
+    async def first_use(self, backend: str, since: float, patience_s: float = 10.0) -> float:
+        """Wait until a request that was sent later is answered by a model server; gives when, infinity if none is."""
+        while time.monotonic() - since < patience_s:
+            for outcome in reversed(self.outcomes):
+                if outcome.intended < since:
+                    break
+                if outcome.backend == backend and outcome.kind == "ok":
+                    return outcome.answered
+            await asyncio.sleep(0.005)
+        return math.inf
+
     async def closed(self, count: int, clients: int) -> list[Outcome]:
         """Send so many requests, each client one after the other."""
         left = itertools.count(1)

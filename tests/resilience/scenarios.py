@@ -3,7 +3,7 @@
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from tests.resilience import backends, canary, lifecycle, limits
+from tests.resilience import backends, bodies, canary, lifecycle, limits
 from tests.resilience.processes import Stage
 from tests.resilience.report import Report
 
@@ -26,4 +26,5 @@ SCENARIOS: dict[str, Scenario] = {
     "deadlines": limits.deadlines,
     "cancellation": limits.cancellation,
     "retry-budget": limits.retry_budget,
+    "large-bodies": bodies.large_bodies,
 }

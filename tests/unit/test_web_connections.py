@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import uvloop
 from aiohttp import web
 
 from tidegate_web.server.connections import BoundedRunner, ConnectionLimits
@@ -14,6 +15,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 async def hello(request: web.Request) -> web.StreamResponse:
+    await asyncio.sleep(float(request.headers.get("X-Delay", "0")))
     return web.Response(body=await request.read() or b"hello")
 
 
@@ -119,6 +121,21 @@ async def test_neither_an_idle_connection_nor_a_slow_body_is_a_slow_head():
             writer.write(b"b")
             assert (await answer(reader))[2] == b"ab"
         writer.close()
+
+
+def test_a_body_that_comes_while_its_request_is_taken_up_is_no_slow_head():
+    """On the gateway's own event loop: which callback comes first is the loop's choice."""
+
+    async def ask_often() -> None:
+        async with bounded(head_s=0.05) as server:
+            for _ in range(20):
+                reader, writer = await server.connect()
+                writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nX-Delay: 0.1\r\nContent-Length: 1000000\r\n\r\n")
+                writer.write(bytes(1_000_000))
+                assert (await answer(reader))[0] == 200
+                writer.close()
+
+    uvloop.run(ask_often())
 
 
 async def test_bytes_that_are_no_http_are_answered_by_the_error_table_and_not_repeated():

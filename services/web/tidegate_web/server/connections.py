@@ -126,8 +126,8 @@ class _Connection(web.RequestHandler):
         super().data_received(data)
         if self._request_count != parsed:
             self._stop_timer()
-        elif self._head_timer is None and self._current_request is None and not self._messages:
-            # A head has begun (or a refused request's body goes on, which ends soon by itself)
+        elif self._head_timer is None and (self._waiter is not None or not self._request_count):
+            # No request is at work, so a head has begun
             self._head_timer = self._loop.call_later(self._server.limits.head_s, self.force_close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
