@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -28,6 +29,10 @@ from tidegate_web.prediction import (
     TensorSpec,
     VersionStatus,
 )
+
+# A busy machine is no failure; nothing here depends on how long an example takes
+hypothesis.settings.register_profile("tidegate", deadline=None)
+hypothesis.settings.load_profile("tidegate")
 
 MODEL_SERVER = str(Path(sys.executable).with_name("tidegate-serving"))
 START_S = 60

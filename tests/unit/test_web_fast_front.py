@@ -225,7 +225,7 @@ async def test_what_is_not_plain_goes_to_aiohttp_with_all_that_follows(fake_pred
 
 
 @given(cut=st.integers(1, 150), size=st.integers(1, 40))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_a_request_in_any_pieces_is_answered(cut, size):
     from tests.unit.conftest import FakePredictor  # noqa: PLC0415 hypothesis and fixtures do not go together
 

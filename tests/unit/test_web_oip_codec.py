@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -55,7 +55,6 @@ def written(array: Any, *, binary: bool) -> Any:
     return encode(asked, "m", 3, {"x": array})
 
 
-@settings(deadline=None)
 @given(array=every_array())
 def test_every_tensor_comes_back_from_an_answer_in_json(array):
     answer = written(array, binary=False)
@@ -67,7 +66,6 @@ def test_every_tensor_comes_back_from_an_answer_in_json(array):
     np.testing.assert_array_equal(read_back["x"], array)
 
 
-@settings(deadline=None)
 @given(array=every_array())
 def test_every_tensor_comes_back_from_an_answer_in_raw_bytes(array):
     answer = written(array, binary=True)
@@ -172,7 +170,6 @@ def test_raw_strings_that_end_early_or_are_too_many_are_refused(raw):
         oip_binary.read(memoryview(raw), np.dtype(object), 2, "inputs[0]")
 
 
-@settings(deadline=None)
 @given(raw=st.binary(max_size=40), count=st.integers(0, 4))
 def test_raw_strings_are_read_or_refused_whatever_comes(raw, count):
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -75,14 +76,28 @@ def test_a_file_that_is_wrong_is_told_where(tmp_path, text, named):
         Router([], file)
 
 
-async def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path, monkeypatch):
+async def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(router, "LOOK_S", 0.01)
     file = tmp_path / "routes.yaml"
-    file.write_text("and_gate: {a: 1}")
+
+    def write(text: str) -> None:
+        new = tmp_path / "new"
+        new.write_text(text)
+        new.replace(file)  # whole, as a ConfigMap's link is swapped
+
+    async def until(holds: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not holds():
+                await asyncio.sleep(0.01)
+
+    write("and_gate: {a: 1}")
     routes = Router(["and_gate"], file)
     following = asyncio.create_task(routes.follow())
-    for text, label in (("and_gate: {b: 1}", "b"), ("and_gate: [", "b"), ("and_gate: {c: 1}", "c")):
-        file.write_text(text)
-        await asyncio.sleep(0.1)
-        assert routes.route(AND_GATE, "x").label == label
+    write("and_gate: {b: 1}")
+    await until(lambda: routes.route(AND_GATE, "x").label == "b")
+    write("and_gate: [")
+    await until(lambda: "the last good ones stand" in caplog.text)
+    assert routes.route(AND_GATE, "x").label == "b"
+    write("and_gate: {c: 1}")
+    await until(lambda: routes.route(AND_GATE, "x").label == "c")
     following.cancel()

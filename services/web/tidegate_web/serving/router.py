@@ -110,13 +110,17 @@ class Router:
         return model if split is None else ModelRef(model.name, label=split.label(model.name, client))
 
     async def follow(self) -> None:
-        """Read the file again whenever it changes, until cancelled."""
+        """Read the file again whenever it changes, until cancelled; tell once of each reason why it cannot be used."""
+        told = ""
         while self._file is not None:
             await asyncio.sleep(LOOK_S)
             try:
                 await asyncio.to_thread(self._read, self._file)
+                told = ""
             except (OSError, ValueError) as error:
-                log.warning("routes not read: the last good ones stand", extra={"error": str(error)})
+                if str(error) != told:
+                    told = str(error)
+                    log.warning("routes not read: the last good ones stand", extra={"error": told})
 
     def _read(self, file: Path) -> None:
         with file.open(encoding="utf-8") as stream:
