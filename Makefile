@@ -57,7 +57,7 @@ test: $(VENV)/dev.stamp ## Run the tests that need no cluster
 	@$(BIN)/python -m pytest -m "not cluster"
 
 .PHONY: test-resilience
-test-resilience: $(VENV)/dev.stamp ## Try to break gateways for some 30 minutes, restarts by the fifty; the report goes to build/resilience.json
+test-resilience: $(VENV)/dev.stamp ## Try to break gateways at full length, restarts by the fifty; the report goes to build/resilience.json
 	@$(BIN)/python -m tests.resilience --full --output build/resilience.json
 
 .PHONY: check

@@ -151,8 +151,6 @@ def encode_outputs(outputs: Mapping[str, Array], layout: Layout) -> bytes:
     Raises:
         BadInput: Rows were asked for and the outputs have none, or do not agree on how many; TF Serving's words.
     """
-    if layout is Layout.ROWS:
-        _check_rows(outputs)
     if len(outputs) == 1:
         (array,) = outputs.values()
         if array.dtype.kind in "fiu" and array.ndim:
@@ -160,6 +158,8 @@ def encode_outputs(outputs: Mapping[str, Array], layout: Layout) -> bytes:
             text = json_text.dumps({key: np.ascontiguousarray(array)})
             if b"null" not in text:  # as orjson writes NaN and infinities
                 return text
+    if layout is Layout.ROWS:
+        _check_rows(outputs)
     finite = all(is_finite(array) for array in outputs.values())
     values = {name: from_array(array, name, plain=not finite) for name, array in outputs.items()}
     if layout is Layout.COLUMNS:

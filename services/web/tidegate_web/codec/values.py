@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import math
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import cast
@@ -59,8 +60,14 @@ def to_array(value: object, spec: TensorSpec, where: str) -> Array:
     return array
 
 
-_NUMBERS = {"f": (int, float), "i": (int,), "u": (int,)}
+_NUMBERS: dict[str, set[type]] = {"f": {int, float}, "i": {int}, "u": {int}}
 """What JSON numbers of each kind of dtype parse to; a decimal is no whole number, and a boolean no number."""
+
+_LARGEST = {2: 65504.0, 4: float(np.finfo(np.float32).max), 8: math.inf}
+"""The largest number of a float dtype, by its size in bytes."""
+
+_FEW = 64
+"""Numbers that are compared with the largest more cheaply than numpy is told to watch for an overflow."""
 
 
 def _numbers(value: object, spec: TensorSpec) -> Array | None:
@@ -68,14 +75,14 @@ def _numbers(value: object, spec: TensorSpec) -> Array | None:
     kinds = _NUMBERS.get(spec.dtype.kind)
     if kinds is None or not spec.shape or not isinstance(value, list):
         return None
-    leaves: Iterable[object] = value
+    nested: Iterable[object] = value
     for _ in spec.shape[1:]:
-        leaves = chain.from_iterable(cast("Iterable[list[object]]", leaves))
+        nested = chain.from_iterable(cast("Iterable[list[object]]", nested))
     try:
-        found = set(map(type, leaves))
-        if not found or not found.issubset(kinds):
+        leaves = cast("list[float]", list(nested))
+        if not leaves or not kinds.issuperset(map(type, leaves)):
             return None
-        if spec.dtype.kind != "f":
+        if spec.dtype.kind != "f" or (len(leaves) <= _FEW and max(map(abs, leaves)) <= _LARGEST[spec.dtype.itemsize]):
             return np.array(value, spec.dtype)
         with np.errstate(over="raise"):
             return np.array(value, spec.dtype)
