@@ -231,6 +231,16 @@ async def test_a_call_that_nobody_waits_for_is_cancelled_and_its_place_is_free()
         assert await staying == [6]
 
 
+@pytest.mark.parametrize("moment", range(6))
+async def test_whoever_leaves_at_whichever_turn_of_the_event_loop_the_next_is_answered(moment):
+    async with here() as it:
+        leaving = it.ask(row(1))
+        await turns(moment)
+        leaving.cancel()
+        it.server.gate.set()
+        assert await asyncio.wait_for(it.ask(row(2)), 5) == [4]
+
+
 async def test_each_waiter_has_a_deadline_of_its_own():
     async with here() as it:
         patient, hasty = it.ask(row(1), timeout_s=5), it.ask(row(2), timeout_s=0.02)

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.samples import Sample
 
+from tidegate_web.distribution import Distribution
 from tidegate_web.tally import Tally
 from tidegate_web.time_average import TimeAverage
 
@@ -49,12 +50,8 @@ class Metrics:
             Gauge(named(f"{name}_average"), f"{what}, mean of the last 15 s", registry=self.registry).set_function(
                 average.average
             )
-        self.queue_wait = Histogram(
-            named("queue_wait_seconds"),
-            "Time a prediction waited for its turn",
-            buckets=SECONDS,
-            registry=self.registry,
-        )
+        self.queue_wait = Distribution(named("queue_wait_seconds"), "Time a prediction waited for its turn", SECONDS)
+        self.registry.register(self.queue_wait)
         self.batch_rows = Histogram(
             named("batch_rows"), "Rows of a call to a model server", buckets=ROWS, registry=self.registry
         )

@@ -32,18 +32,22 @@ class TimeAverage:
         self._state = (start, 0.0, 0.0)
         """When it last changed, its integral until then, its value since."""
         self._checkpoints = deque([(start, 0.0)])
+        self._checkpoint_at = start + GRAIN_S
 
     def add(self, amount: float) -> None:
         """Change the value from now on."""
         now = self._clock()
         changed_at, integral, value = self._state
+        if now < self._checkpoint_at:
+            self._state = (now, integral + value * (now - changed_at), value + amount)
+            return
         if now - changed_at >= GRAIN_S and self._checkpoints[-1][0] < changed_at:
             self._checkpoints.append((changed_at, integral))  # a long step begins exactly there
         integral += value * (now - changed_at)
         self._state = (now, integral, value + amount)
-        if now - self._checkpoints[-1][0] >= GRAIN_S:
-            self._checkpoints.append((now, integral))
-            self._forget(now)
+        self._checkpoints.append((now, integral))
+        self._checkpoint_at = now + GRAIN_S
+        self._forget(now)
 
     def value(self) -> float:
         """Return the present value."""

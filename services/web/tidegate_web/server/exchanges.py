@@ -134,9 +134,8 @@ class Exchanges:
         self.answered += 1
         if reply is not None:
             headers["Tidegate-Model-Version"] = str(reply.version)
-            stages = [f"{name};dur={1e3 * took:.3f}" for name, took in reply.timings.items()]
-            total = f"total;dur={1e3 * (time.monotonic() - exchange.started):.3f}"
-            headers["Server-Timing"] = ", ".join((*stages, total))
+            stages = "".join([f"{name};dur={1e3 * took:.3f}, " for name, took in reply.timings.items()])
+            headers["Server-Timing"] = f"{stages}total;dur={1e3 * (time.monotonic() - exchange.started):.3f}"
         if self._settings.expose_route:
             headers["Tidegate-Pod"] = self._pod
             headers["Tidegate-Seq"] = str(self.answered)

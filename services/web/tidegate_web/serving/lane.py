@@ -210,11 +210,12 @@ class Lane:
         if backend is not None:
             self._in_flight[backend] = self._in_flight.get(backend, 0) + 1
         self._batches.add(batch)
-        batch.task = self._loop.create_task(self._call(batch, backend))
+        batch.task = self._loop.create_task(self._call(waiters, backend))
+        # Not at the end of the call itself: one that is cancelled before its first step never comes there
+        batch.task.add_done_callback(partial(self._end, batch, backend))
 
-    async def _call(self, batch: Batch, backend: Backend | None) -> None:
-        """Send a batch and answer its waiters, each for itself."""
-        waiters = batch.waiters
+    async def _call(self, waiters: list[Waiter], backend: Backend | None) -> None:
+        """Make one call for some waiters, and answer each for itself."""
         sent = self._clock()
         try:
             outcome = await self._send(_join(waiters), max(waiter.deadline for waiter in waiters) - sent, backend)
@@ -232,10 +233,8 @@ class Lane:
             _fail(waiters, error)
         except Exception as error:  # noqa: BLE001 whatever it is, nobody may wait for ever
             _fail(waiters, error)
-        finally:
-            self._end(batch, backend)
 
-    def _end(self, batch: Batch, backend: Backend | None) -> None:
+    def _end(self, batch: Batch, backend: Backend | None, _: "asyncio.Task[None]") -> None:
         self._batches.discard(batch)
         if backend is not None:
             left = self._in_flight.pop(backend) - 1
