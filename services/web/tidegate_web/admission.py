@@ -91,12 +91,8 @@ class AdmittedPredictor:
             return None
         rows = prediction.rows
 
-        def leave() -> None:
-            self._metrics.pending.add(-rows)
-            self._leave()
-
         def settle(answer: Outcome | Exception) -> None:
-            leave()
+            self._done(rows)
             answered(answer if isinstance(answer, Exception) else self._waited(answer, 0.0))
 
         take_back = self._predictor.submit(prediction, timeout_s, settle)
@@ -107,9 +103,13 @@ class AdmittedPredictor:
 
         def give_up() -> None:
             take_back()
-            leave()
+            self._done(rows)
 
         return give_up
+
+    def _done(self, rows: int) -> None:
+        self._metrics.pending.add(-rows)
+        self._leave()
 
     async def _in_turn(
         self, answer: Callable[[Query, float], Awaitable[AReply]], query: Query, rows: int, timeout_s: float

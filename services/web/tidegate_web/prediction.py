@@ -58,14 +58,13 @@ class TensorSpec:
     def accepts(self, shape: tuple[int, ...]) -> bool:
         """Whether a tensor of this shape fits."""
         wanted = self.shape
-        if wanted is None:
+        if wanted is None or shape == wanted:
             return True
         if len(wanted) != len(shape):
             return False
-        for want, got in zip(wanted, shape, strict=True):  # noqa: SIM110 on the hot path; any() costs thrice as much
-            if want is not None and want != got:
-                return False
-        return True
+        if None not in wanted[1:]:  # as most are, and quicker than one by one
+            return shape[1:] == wanted[1:] and wanted[0] in {None, shape[0]}
+        return all(want is None or want == got for want, got in zip(wanted, shape, strict=True))
 
     def __str__(self) -> str:
         if self.shape is None:

@@ -104,11 +104,10 @@ def tensors(body: PredictBody, signature: Signature) -> dict[str, Array]:
         where, columns = "instances", _columns_of_rows(body.tensors, signature)
     else:
         where, columns = "inputs", _columns(body, signature)
-    named = len(signature.inputs) > 1
-    return {
-        name: to_array(column, signature.inputs[name], f"{where}.{name}" if named else where)
-        for name, column in columns.items()
-    }
+    if len(columns) == 1:
+        ((name, column),) = columns.items()
+        return {name: to_array(column, signature.inputs[name], where)}
+    return {name: to_array(column, signature.inputs[name], f"{where}.{name}") for name, column in columns.items()}
 
 
 def _columns(body: PredictBody, signature: Signature) -> dict[str, object]:
