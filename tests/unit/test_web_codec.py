@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,9 @@ from hypothesis.extra import numpy as hnp
 
 from tidegate_web.codec import json_text
 from tidegate_web.codec.rest_v1 import Layout, encode_outputs, parse_predict, tensors
-from tidegate_web.codec.values import to_array
+from tidegate_web.codec.values import to_array, to_array_by_leaves
 from tidegate_web.errors import BadInput
-from tidegate_web.prediction import Signature, TensorSpec
+from tidegate_web.prediction import Array, Signature, TensorSpec
 
 DTYPES = (
     "bool",
@@ -147,3 +148,36 @@ def test_half_of_a_surrogate_pair_is_no_text_whichever_parser_reads_it(body):
 
 def test_a_whole_surrogate_pair_is_a_character_whichever_parser_reads_it():
     assert json_text.loads(rb'["\ud83d\ude00", NaN]')[0] == "\U0001f600"  # type: ignore[index]
+
+
+numbers = st.one_of(
+    st.integers(-300, 300),
+    st.integers(-(2**70), 2**70),
+    st.floats(),
+    st.sampled_from([1e39, -1e39, 65504.0, 65536.0, 3.5e38, 2**31, 2**32, 2**63, 2**64, 0.5, True, None, "x"]),
+)
+
+
+@given(
+    st.sampled_from(["float16", "float32", "float64", "int8", "uint8", "int32", "int64", "uint64"]),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.booleans(),
+    st.data(),
+)
+def test_the_quick_ways_convert_as_element_by_element_does(dtype, rows, columns, many, data):
+    rows *= 40 if many else 1
+    drawn = data.draw(st.lists(numbers, min_size=1, max_size=6))
+    value = [[drawn[(row * columns + column) % len(drawn)] for column in range(columns)] for row in range(rows)]
+    spec = TensorSpec(np.dtype(dtype), (None, None), "DT_X")
+
+    def outcome(convert: Callable[[object, TensorSpec, str], Array]) -> tuple[object, ...]:
+        try:
+            array = convert(value, spec, "x")
+        except BadInput as error:
+            return (str(error),)
+        return array.dtype, array.shape, array.tobytes()
+
+    slow = outcome(to_array_by_leaves)
+    if len(slow) == 1 or spec.accepts(slow[1]):  # type: ignore[arg-type]  # a shape
+        assert outcome(to_array) == slow

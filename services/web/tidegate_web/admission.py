@@ -53,8 +53,12 @@ class AdmittedPredictor:
             Overloaded: It would find the queue full.
         """
         if self._at_work >= self._limit and len(self._waiting) >= self._queue:
-            self._metrics.shed.labels("queue_full").inc()
+            self.count_refusal("queue_full")
             raise Overloaded(f"{self._limit} predictions are at work and {self._queue} wait: try again soon")
+
+    def count_refusal(self, reason: str) -> None:
+        """Count a request that was turned away before any work."""
+        self._metrics.shed.labels(reason).inc()
 
     def models(self) -> Sequence[str]:
         """Ask the other Predictor."""
@@ -149,7 +153,7 @@ class AdmittedPredictor:
                 await turn
         except TimeoutError:
             self._give_up(turn)
-            self._metrics.shed.labels("deadline").inc()
+            self.count_refusal("deadline")
             raise DeadlineExceeded("The request's time ran out while it waited for its turn") from None
         except asyncio.CancelledError:
             self._give_up(turn)

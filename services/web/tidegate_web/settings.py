@@ -61,7 +61,10 @@ class Settings:
         1, "Calls of one kind in flight to each model server while others wait to be joined into the next", at_least=1
     )
     max_connections: int = _setting(4096, "Client connections open at once on each port; past it 429", at_least=1)
-    max_body_mb: float = _setting(64.0, "Largest request body, in MiB", at_least=0.001)
+    max_body_mb: float = _setting(
+        16.0, "Largest request body, in MiB; JSON takes up to twenty times that to read", 0.001
+    )
+    max_bodies_mb: float = _setting(32.0, "Bodies that may be in hand together, in MiB; past it 429", at_least=0.001)
     connection_max_age_s: float = _setting(
         30.0,
         "Age (±20 %) at which client connections are closed, so that new replicas get work; 0 for never",

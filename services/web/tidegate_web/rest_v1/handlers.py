@@ -136,8 +136,10 @@ async def predict(
     asked = codec.parse_predict(body)
     model = predictor.route(model, client)
     metadata = await predictor.metadata(model, remaining_s())
-    outcome = await predictor.predict(to_prediction(asked, model, metadata), remaining_s())
-    return codec.encode_outputs(outcome.outputs, asked.layout), outcome
+    layout, prediction = asked.layout, to_prediction(asked, model, metadata)
+    del asked, body  # a large one as Python's objects is twenty times its size
+    outcome = await predictor.predict(prediction, remaining_s())
+    return codec.encode_outputs(outcome.outputs, layout), outcome
 
 
 def to_prediction(asked: codec.PredictBody, model: ModelRef, metadata: ModelMetadata) -> Prediction:

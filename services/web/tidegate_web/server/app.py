@@ -1,5 +1,6 @@
 """The application: what is mounted, in which order requests pass."""
 
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from tidegate_web.openapi.handlers import Docs
 from tidegate_web.openapi.offered import LiveDocument
 from tidegate_web.rest_v1.handlers import RestV1
 from tidegate_web.server.auth import Tokens, require_token
+from tidegate_web.server.body_budget import BodyBudget
 from tidegate_web.server.cors import cors
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import ExchangeContext, Observer, door, error_response, translate_errors
@@ -36,8 +38,9 @@ def make_app(
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
     form = Form(predictor, cards, context)
     auth = [require_token(tokens, error_response, form.refusal)] if tokens is not None else []
+    budget = BodyBudget(int(settings.max_bodies_mb * MIB), partial(predictor.count_refusal, "bodies"))
     app = web.Application(
-        middlewares=[observer.observe, *sharing, translate_errors, *auth, door(predictor)],
+        middlewares=[observer.observe, *sharing, translate_errors, *auth, door(predictor), budget.hold],
         client_max_size=int(settings.max_body_mb * MIB),
     )
     document = LiveDocument(predictor, cards, own_version, secured=tokens is not None)

@@ -32,7 +32,7 @@ from tidegate_web.server.request_head import LARGEST_HEAD, RequestHead, read_hea
 KEPT_HEADS = 1024
 """Heads that are remembered: a kept connection sends the same one again and again."""
 
-READ_AHEAD = 2**16
+READ_AHEAD = 2**14
 """Bytes that a client may send ahead while it is being answered, before reading pauses."""
 
 PATIENCE_S = 1.0

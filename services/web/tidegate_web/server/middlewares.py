@@ -124,13 +124,16 @@ def _http_error_response(request: web.Request, error: web.HTTPException) -> web.
 
 
 def _refuse_too_large(request: web.Request) -> None:
-    """Refuse a body that says it is too large before any of it is read.
+    """Refuse a body for an API that says it is too large before any of it is read; the form says it on a page.
 
     Raises:
         BodyTooLarge: It does.
     """
-    if (request.content_length or 0) > request.client_max_size:
+    if (request.content_length or 0) > request.client_max_size and request.path.startswith(_APIS):
         raise _too_large(request)
+
+
+_APIS = ("/v1/", "/v2/")
 
 
 def _too_large(request: web.Request) -> BodyTooLarge:

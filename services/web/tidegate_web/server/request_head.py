@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from tidegate_web.prediction import ModelRef
 
-LARGEST_BODY = 2**20
-"""Larger bodies gain nothing from the fast way."""
+LARGEST_BODY = 2**15
+"""Larger bodies gain little from the fast way, and are to be counted before they are read (body_budget)."""
 
 LARGEST_HEAD = 8192
 
@@ -20,7 +20,7 @@ _REQUEST_LINE = re.compile(
     r"(?:/versions/([1-9][0-9]{0,17})|/labels/([A-Za-z0-9_.-]{1,128}))?:predict) HTTP/1\.1"
 )
 _HEADER = re.compile(r"([A-Za-z0-9-]{1,64}): ?([!-~](?:[ -~]*[!-~])?)")
-_LENGTH = re.compile(r"0|[1-9][0-9]{0,6}")
+_LENGTH = re.compile(r"0|[1-9][0-9]{0,4}")
 
 _ROUTES = ("/v1/models/{model}:predict", "/v1/models/{model}/versions/{version}:predict",
            "/v1/models/{model}/labels/{label}:predict")  # fmt: skip

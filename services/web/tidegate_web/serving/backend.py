@@ -28,6 +28,12 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 
+LACKS_S = 1.0
+"""How long a backend is not asked again for what it has said it does not have."""
+
+MAX_LACKS = 256
+"""How many such answers are remembered: clients may make names up."""
+
 
 class Backend:
     """A model server at one address.
@@ -51,6 +57,8 @@ class Backend:
         self.health = Health(clock)
         self.models: Mapping[str, Sequence[VersionStatus]] = {}
         self._available: dict[str, frozenset[int]] = {}
+        self._clock = clock
+        self._lacks: dict[ModelRef, float] = {}
         self._metrics = metrics.of_backend(address)
         self._idle = asyncio.Event()
         self._idle.set()
@@ -67,11 +75,19 @@ class Backend:
         return self.health.state
 
     def serves(self, model: ModelRef) -> bool:
-        """Whether it has the version AVAILABLE, as far as is known; a label is taken for an available version's."""
+        """Whether it has the version AVAILABLE, as far as is known. What a label points at only the backend knows."""
+        if self._lacks and self._lacks.get(model, 0.0) > self._clock():
+            return False
         available = self._available.get(model.name)
         if available is None:
             return True  # not asked yet: it says so itself if it has none
         return model.version in available if model.version is not None else bool(available)
+
+    def lack(self, model: ModelRef) -> None:
+        """Note that it has answered that it does not have this."""
+        if len(self._lacks) >= MAX_LACKS:
+            self._lacks.clear()
+        self._lacks[model] = self._clock() + LACKS_S
 
     def tell_models(self, models: Mapping[str, Sequence[VersionStatus]]) -> bool:
         """Take over what a poll found; gives whether another set of versions is available now."""
@@ -80,6 +96,8 @@ class Backend:
             for name, statuses in models.items()
         }
         changed = available != self._available
+        if changed:
+            self._lacks.clear()
         self.models, self._available = models, available
         return changed
 

@@ -46,11 +46,14 @@ class Balancer:
     def candidates(self, model: ModelRef, tried: Collection[Backend] = ()) -> list[Backend]:
         """Return the backends that may be asked for a model, other than those tried.
 
-        Healthy ones that serve it come alone. Where there is none, whoever is left is asked all the same: its own
-        answer explains more than any of ours, and a guess about its health may be wrong.
+        Healthy ones that serve it come alone. Where none is healthy, the others that serve it are asked all the same: a
+        guess about health may be wrong. Where none serves it, the first try may go anywhere: the answer of whoever gets
+        it explains more than any of ours; a second one would not.
         """
         untried = [backend for backend in self._backends.values() if backend not in tried]
-        serving = [backend for backend in untried if backend.serves(model)] or untried
+        serving = [backend for backend in untried if backend.serves(model)]
+        if not serving and not tried:
+            serving = untried
         return [backend for backend in serving if backend.state is State.READY] or serving
 
     def choose(self, candidates: Collection[Backend]) -> Backend | None:

@@ -20,10 +20,11 @@ Response = TypeVar("Response", bound=Message)
 Method = Callable[[Backend], "grpc.aio.UnaryUnaryMultiCallable[Request, Response]"]
 
 MAX_TRIES = 3
-"""Backends that one request may be sent to where none of them can be reached."""
+"""Backends that one request may be sent to where none of them can be reached.
 
-MAX_TRIES_NOT_FOUND = 2
-"""The same where they answer that they have no such model: in a roll-out one may have what another has not."""
+Where they answer that they have no such version or label there is no such limit: in a roll-out one may have what the
+others have not, and each that has not is then left out for a while.
+"""
 
 SLOW_S = 1.0
 """A time-out says something about the backend only if it had at least this long."""
@@ -82,7 +83,7 @@ class Dispatcher:
                 response = await backend.call(method(backend), request, remaining_s)
             except grpc.aio.AioRpcError as failed:
                 error = to_error(failed)
-                _note(backend, failed.code(), error, remaining_s)
+                _note(backend, model, failed.code(), error, remaining_s)
             else:
                 backend.health.succeeded()
                 return response, backend
@@ -92,8 +93,7 @@ class Dispatcher:
 
     def _another(self, model: ModelRef, tried: list[Backend], error: TidegateError) -> Backend | None:
         """Choose whom to try next; None where the error stands."""
-        tries = {Unavailable: MAX_TRIES, NotFound: MAX_TRIES_NOT_FOUND}.get(type(error), 1)
-        if len(tried) >= tries:
+        if not isinstance(error, NotFound) and not (isinstance(error, Unavailable) and len(tried) < MAX_TRIES):
             return None
         candidates = self._balancer.candidates(model, tried)
         if not candidates or not self._budget.take():
@@ -102,8 +102,10 @@ class Dispatcher:
         return self._balancer.choose(candidates)
 
 
-def _note(backend: Backend, code: grpc.StatusCode, error: TidegateError, had_s: float) -> None:
+def _note(backend: Backend, model: ModelRef, code: grpc.StatusCode, error: TidegateError, had_s: float) -> None:
     """Keep of a failure what it says about the backend."""
+    if isinstance(error, NotFound):
+        backend.lack(model)
     if isinstance(error, Unavailable):
         backend.health.unreachable()
     elif code in _FAULTY or (isinstance(error, DeadlineExceeded) and had_s >= SLOW_S):
