@@ -62,7 +62,7 @@ class Settings:
     )
     max_connections: int = _setting(4096, "Client connections open at once on each port; past it 429", at_least=1)
     max_body_mb: float = _setting(
-        16.0, "Largest request body, in MiB; JSON takes up to twenty times that to read", 0.001
+        8.0, "Largest request body, in MiB; JSON takes up to twenty times that to read", 0.001
     )
     max_bodies_mb: float = _setting(32.0, "Bodies that may be in hand together, in MiB; past it 429", at_least=0.001)
     connection_max_age_s: float = _setting(
