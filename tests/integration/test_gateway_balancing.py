@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -34,7 +34,9 @@ from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import ModelRef, Prediction
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
+from tidegate_web.serving.health import State
 from tidegate_web.serving.lane import Batching
+from tidegate_web.serving.monitor import StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
 from tidegate_web.serving.router import Router
 
@@ -50,6 +52,7 @@ class StubServer:
 
     delay_s: float = 0.0
     error: tuple[grpc.StatusCode, str] | None = None
+    versions: tuple[int, ...] = (3,)
     answered: int = 0
     address: str = ""
     requests: list[PredictRequest] = field(default_factory=list)
@@ -83,9 +86,9 @@ class StubServer:
         return response
 
     async def status(self, _: GetModelStatusRequest, __: Context) -> GetModelStatusResponse:
-        states = ((2, ModelVersionStatus.State.END), (3, ModelVersionStatus.State.AVAILABLE))
+        states = {2: ModelVersionStatus.State.END} | dict.fromkeys(self.versions, ModelVersionStatus.State.AVAILABLE)
         return GetModelStatusResponse(
-            model_version_status=[ModelVersionStatus(version=version, state=state) for version, state in states]
+            model_version_status=[ModelVersionStatus(version=version, state=state) for version, state in states.items()]
         )
 
     async def start(self, address: str = "127.0.0.1:0") -> None:
@@ -287,3 +290,72 @@ async def test_a_backend_that_left_ends_its_calls_in_peace_and_takes_its_metrics
             while here.sample("backend_outstanding", backend=slow.address) is not None:
                 await asyncio.sleep(0.01)
         assert here.sample("backend_requests_total", backend=slow.address, code="OK") is None
+
+
+@contextlib.asynccontextmanager
+async def watched(*servers: StubServer) -> AsyncIterator[Setting]:
+    """The same, with every server's versions polled."""
+    async with setting(*servers) as here:
+        monitor = StatusMonitor(here.balancer, here.predictor.known_models, here.predictor.changed)
+        running = asyncio.create_task(monitor.run())
+        try:
+            yield here
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+async def test_only_who_has_a_version_is_asked_for_it():
+    old, new = StubServer(versions=(3,)), StubServer(versions=(3, 4))
+    async with watched(old, new) as here:
+        await until(lambda: all(backend.models for backend in here.balancer.backends))
+        for _ in range(10):
+            await here.predictor.predict(replace(ROW, model=ModelRef("and_gate", version=4)), 5)
+        assert (old.answered, new.answered) == (0, 10)
+        old.versions = (4,)
+        await until(lambda: all(backend.serves(ModelRef("and_gate", version=4)) for backend in here.balancer.backends))
+        for _ in range(10):
+            await here.predictor.predict(replace(ROW, model=ModelRef("and_gate", version=4)), 5)
+        assert old.answered == 5
+
+
+async def test_a_backend_without_the_model_gets_no_calls_for_it():
+    empty, full = StubServer(versions=()), StubServer()
+    async with watched(empty, full) as here:
+        await until(lambda: all(backend.models for backend in here.balancer.backends))
+        for _ in range(6):
+            await here.predictor.predict(ROW, 5)
+        assert (empty.answered, full.answered) == (0, 6)
+
+
+async def test_a_backend_that_fails_call_after_call_is_left_out_though_its_status_answers():
+    failing, sound = StubServer(error=(grpc.StatusCode.INTERNAL, "broken")), StubServer()
+    async with watched(failing, sound) as here:
+        results = await asyncio.gather(*(here.predictor.predict(ROW, 5) for _ in range(1)), return_exceptions=True)
+        for _ in range(30):
+            results += await asyncio.gather(here.predictor.predict(ROW, 5), return_exceptions=True)
+        assert sum(isinstance(result, BackendFault) for result in results) == 5
+        (bad,) = [backend for backend in here.balancer.backends if backend.address == failing.address]
+        assert bad.state is State.EJECTED
+
+
+async def test_waiting_predictions_go_to_a_backend_that_joins():
+    slow, quick = StubServer(delay_s=30), StubServer()
+    async with setting(slow) as here:
+        await quick.start()
+        first = asyncio.create_task(here.predictor.predict(replace(ROW, batchable=True), 60))
+        await until(lambda: bool(slow.requests))
+        second = asyncio.create_task(here.predictor.predict(replace(ROW, batchable=True), 60))
+        await asyncio.sleep(0.05)
+        here.balancer.update([slow.address, quick.address])
+        here.predictor.changed()
+        assert (await asyncio.wait_for(second, 5)).backend == quick.address
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await quick.kill()
