@@ -16,8 +16,8 @@ from tidegate_web.request_body import read_body
 FORM_TYPES = ("application/x-www-form-urlencoded", "application/octet-stream")
 """The second is aiohttp's word for none."""
 
-MAX_FILE_BYTES = 10 * 2**20
-"""A photograph of a telephone fits."""
+MAX_FILE_BYTES = 6 * 2**20
+"""A photograph of a telephone fits, and the default limit of a body is 8 MiB."""
 
 MAX_FIELDS = 1000
 """aiohttp's own limit; no model that people type rows for has so many inputs."""

@@ -249,7 +249,7 @@ class FastFront(asyncio.Protocol):
             if len(buffer) > LARGEST_HEAD or not b"POST /v1/models/".startswith(buffer[:16]):
                 self._hand_over()
             return
-        head = self._fronts.head(buffer[:end])
+        head = self._fronts.head(buffer[:end]) if end <= LARGEST_HEAD else None
         if head is None or head.length > self._fronts.largest_body or not self._fronts.admits(head):
             self._hand_over()
             return

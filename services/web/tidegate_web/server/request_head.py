@@ -13,7 +13,8 @@ from tidegate_web.prediction import ModelRef
 LARGEST_BODY = 2**15
 """Larger bodies gain little from the fast way, and are to be counted before they are read (body_budget)."""
 
-LARGEST_HEAD = 8192
+LARGEST_HEAD = 8190
+"""aiohttp's limit of one header: what has a longer one is left to it to refuse."""
 
 _REQUEST_LINE = re.compile(
     r"POST (/v1/models/([A-Za-z0-9_.-]{1,128})"
