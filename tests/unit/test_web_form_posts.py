@@ -121,7 +121,7 @@ async def test_a_file_that_is_too_large_is_told_beside_its_control(start_gateway
     form.add_field("images.all.file", io.BytesIO(b"\0" * (MAX_FILE_BYTES + 1)), filename="large.png")
     response = await gateway.client.post("/home", data=form)
     assert response.status == 400
-    assert 'id="error-images.all">Expected a file of at most 10 MiB, came a larger one.' in await response.text()
+    assert 'id="error-images.all">Expected a file of at most 6 MiB, came a larger one.' in await response.text()
 
 
 def damaged(body: bytes, source: random.Random) -> bytes:

@@ -16,6 +16,9 @@ LARGEST_BODY = 2**15
 LARGEST_HEAD = 8190
 """aiohttp's limit of one header: what has a longer one is left to it to refuse."""
 
+MOST_LINES = 64
+"""aiohttp allows 128 headers; plain requests have a dozen."""
+
 _REQUEST_LINE = re.compile(
     r"POST (/v1/models/([A-Za-z0-9_.-]{1,128})"
     r"(?:/versions/([1-9][0-9]{0,17})|/labels/([A-Za-z0-9_.-]{1,128}))?:predict) HTTP/1\.1"
@@ -62,7 +65,7 @@ def read_head(head: bytes) -> RequestHead | None:
     except UnicodeDecodeError:
         return None
     line = _REQUEST_LINE.fullmatch(lines[0])
-    if line is None:
+    if line is None or len(lines) > MOST_LINES:
         return None
     headers: dict[str, str] = {}
     for text in lines[1:]:
