@@ -183,7 +183,7 @@ async def retry_budget(stage: Stage, report: Report) -> None:
     outcomes = await load.open(200, 15 if report.full else 2.5)
     load.close()
     calls = sum([(await server.counts())["calls"].get("predict", 0) for server in servers])
-    limit = len(outcomes) * 1.1 + 10
+    limit = len(outcomes) + max(10, 0.1 * len(outcomes))
     report.figures["requests"] = tally(outcomes)
     report.check(
         "calls are at most requests + max(10, 10 %)",

@@ -345,6 +345,8 @@ async def test_only_requests_with_a_token_are_answered(fake_predictor, tmp_path:
                 ["Content-Length: 2", "X: a\nb"], ["Content-Length: 2", "X: \u00e9"], ["Content-Length: 2", "Host: y"],
                 ["Content-Length: 2", "X: a", "\tfolded"], ["Content-Length: 2", "Connection: close"],
                 ["Content-Length: 2", "Origin: http://x"], ["Content-Length: 2", "no colon"],
+                ["Content-Length: 2", "X-Client-ID: a", "x-client-id: b"],
+                ["Content-Length: 2", *(f"X-{number}: a" for number in range(70))],
             )
         ),
     ],

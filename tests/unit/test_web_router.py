@@ -65,6 +65,7 @@ def test_all_weight_on_one_label_sends_everybody_there():
         ("m: {a: .inf}", "m.a"),
         ("m: {a: 0}", "m"),
         ("m: {a: [", "YAML"),
+        ("[" * 3000, "YAML"),
     ],
 )
 def test_a_file_that_is_wrong_is_told_where(tmp_path, text, named):
@@ -74,6 +75,13 @@ def test_a_file_that_is_wrong_is_told_where(tmp_path, text, named):
     file.write_text(text)
     with pytest.raises(SettingsError, match="TIDEGATE_ROUTES_FILE"):
         Router([], file)
+
+
+def test_a_file_that_is_too_large_is_not_cut_in_silence(tmp_path):
+    file = tmp_path / "routes.yaml"
+    file.write_text("and_gate: {a: 1}\n" + "#" * 2**20)
+    with pytest.raises(SettingsError, match="at most"):
+        Router(["and_gate"], file)
 
 
 async def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path, monkeypatch, caplog):

@@ -105,18 +105,22 @@ class BackendMetrics:
         self._requests = requests
         self._outstanding = outstanding
         self._codes: set[str] = set()
+        self._removed = False
 
     def answered(self, code: str) -> None:
-        """Count an answer of the given gRPC code."""
-        self._codes.add(code)
-        self._requests.labels(self._address, code).inc()
+        """Count an answer of the given gRPC code; one that comes after the backend went counts no more."""
+        if not self._removed:
+            self._codes.add(code)
+            self._requests.labels(self._address, code).inc()
 
     def outstanding(self, calls: int) -> None:
         """Tell how many calls are in flight."""
-        self._outstanding.labels(self._address).set(calls)
+        if not self._removed:
+            self._outstanding.labels(self._address).set(calls)
 
     def remove(self) -> None:
-        """Take this backend's series away."""
+        """Take this backend's series away, for good."""
+        self._removed = True
         for code in self._codes:
             self._requests.remove(self._address, code)
         self._codes.clear()

@@ -36,8 +36,6 @@ UNUSUAL = frozenset({
 })  # fmt: skip
 """Headers that change how a message is framed, or who may read its answer."""
 
-ONCE = frozenset({"authorization", "content-length", "host", "x-request-id", "x-request-timeout"})
-
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
@@ -48,7 +46,7 @@ class RequestHead:
         model: Whom it asks.
         route: Pattern of the path.
         length: Bytes of the body.
-        headers: By name in lower case; of a repeated one, the last.
+        headers: By name in lower case; none is repeated.
     """
 
     path: str
@@ -73,7 +71,7 @@ def read_head(head: bytes) -> RequestHead | None:
         if header is None:
             return None
         name = header[1].lower()
-        if name in UNUSUAL or (name in headers and name in ONCE):
+        if name in UNUSUAL or name in headers:
             return None
         headers[name] = header[2]
     length = headers.get("content-length", "")

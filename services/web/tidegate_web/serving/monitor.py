@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import grpc.aio
 
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest
-from tidegate_web.errors import NotFound, Unavailable
+from tidegate_web.errors import DeadlineExceeded, NotFound, Unavailable
 from tidegate_web.prediction import ModelRef, VersionStatus
 from tidegate_web.serving import wire
 from tidegate_web.serving.backend import Backend
@@ -69,8 +69,8 @@ class StatusMonitor:
             await asyncio.sleep(INTERVAL_S if reached else SOON_S)
 
     async def _ask(self, backend: Backend) -> bool:
-        """Ask for every model; gives whether the backend could be reached."""
-        models: dict[str, list[VersionStatus]] = {}
+        """Ask for every model; gives whether the backend has answered."""
+        models: dict[str, Sequence[VersionStatus]] = {}
         for name in self._models():
             request = GetModelStatusRequest(model_spec=wire.to_spec(ModelRef(name)))
             try:
@@ -80,8 +80,12 @@ class StatusMonitor:
                 if isinstance(error, Unavailable):
                     backend.health.unreachable()
                     return False
+                if isinstance(error, DeadlineExceeded):
+                    return False  # busy, perhaps: what is known of it stands
                 if isinstance(error, NotFound):
                     models[name] = []
+                elif name in backend.models:
+                    models[name] = backend.models[name]
         backend.health.reached()
         if backend.tell_models(models):
             log.info("versions changed", extra={"backend": backend.address, "versions": _describe(models)})
@@ -89,7 +93,7 @@ class StatusMonitor:
         return True
 
 
-def _describe(models: dict[str, list[VersionStatus]]) -> dict[str, list[str]]:
+def _describe(models: Mapping[str, Sequence[VersionStatus]]) -> dict[str, list[str]]:
     return {
         name: [f"{status.version} {status.state}" for status in statuses] for name, statuses in sorted(models.items())
     }

@@ -51,7 +51,7 @@ def parse_routes(text: str) -> Mapping[str, Split]:
     """
     try:
         document = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(f"expected YAML: {' '.join(str(error).split())}") from None
     if document is None:
         return {}
@@ -124,7 +124,9 @@ class Router:
 
     def _read(self, file: Path) -> None:
         with file.open(encoding="utf-8") as stream:
-            text = stream.read(MAX_FILE_BYTES)
+            text = stream.read(MAX_FILE_BYTES + 1)
+        if len(text) > MAX_FILE_BYTES:
+            raise ValueError(f"expected at most {MAX_FILE_BYTES} characters")
         if text != self._text:
             splits = parse_routes(text)
             self._text, self._splits = text, splits
