@@ -345,6 +345,29 @@ async def test_a_backend_that_fails_call_after_call_is_left_out_though_its_statu
         assert bad.state is State.EJECTED
 
 
+async def test_questions_about_a_model_do_not_excuse_failed_predictions():
+    failing = StubServer(error=(grpc.StatusCode.INTERNAL, "broken"))
+    async with setting(failing) as here:
+        for _ in range(5):
+            await asyncio.gather(here.predictor.predict(ROW, 5), return_exceptions=True)
+            await here.predictor.status(AND_GATE, 5)
+        (backend,) = here.balancer.backends
+        assert backend.state is State.EJECTED
+
+
+async def test_a_backend_that_hangs_is_left_out_though_its_callers_give_up_first():
+    hanging, sound = StubServer(delay_s=60), StubServer()
+    async with setting(hanging, sound) as here:
+        (bad,) = [backend for backend in here.balancer.backends if backend.address == hanging.address]
+        row = replace(ROW, batchable=True)
+        for _ in range(5):
+            await asyncio.gather(*(here.predictor.predict(row, 1.05) for _ in range(2)), return_exceptions=True)
+            await asyncio.gather(*(here.predictor.predict(row, 1.05) for _ in range(2)), return_exceptions=True)
+            if bad.state is State.EJECTED:
+                break
+        assert bad.state is State.EJECTED
+
+
 async def test_waiting_predictions_go_to_a_backend_that_joins():
     slow, quick = StubServer(delay_s=30), StubServer()
     async with setting(slow) as here:

@@ -285,6 +285,26 @@ async def test_who_waits_when_the_gateway_stops_is_told():
                 await task
 
 
+async def test_rows_that_are_none_stop_nobody():
+    async with here() as it:
+        it.server.gate.set()
+        none = Prediction(MODEL, "serving_default", {"x": np.zeros((0, 1), np.float32)}, batchable=True)
+        assert await it.ask(none) == []
+        assert await asyncio.wait_for(it.ask(row(1)), 5) == [2]
+
+
+async def test_who_is_in_a_call_that_is_cancelled_from_outside_is_told():
+    """As gRPC does when a channel closes."""
+    async with here() as it:
+        asked = it.ask(row(1))
+        await turns()
+        (batch,) = next(iter(it.batcher._lanes.values()))._batches  # noqa: SLF001 nobody outside can cancel a call
+        assert batch.task is not None
+        batch.task.cancel()
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(asked, 5)
+
+
 async def test_idle_kinds_are_not_kept_for_ever():
     async with here() as it:
         it.server.gate.set()

@@ -16,6 +16,9 @@ from aiohttp.http_exceptions import HttpProcessingError
 from tidegate_web.errors import ANSWERS, Answer, BadInput, Overloaded, TidegateError
 from tidegate_web.server.error_bodies import error_body
 
+UNREAD_S = 20.0
+"""How long a client may leave its answer unread."""
+
 HEAD_S = 20.0
 """From a head's first byte to its last: only a slow-loris takes so long. Apache allows 20 s too, nginx 60 s."""
 
@@ -96,12 +99,13 @@ class BoundedServer(web.Server):
 class _Connection(web.RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_head_timer", "_refused", "_server")
+    __slots__ = ("_head_timer", "_refused", "_server", "_unread_timer")
 
     def __init__(self, server: BoundedServer, *, loop: asyncio.AbstractEventLoop, **options: Any) -> None:  # noqa: ANN401 as RequestHandler
         super().__init__(server, loop=loop, **options)
         self._server = server
         self._head_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._refused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -130,8 +134,23 @@ class _Connection(web.RequestHandler):
             # No request is at work, so a head has begun
             self._head_timer = self._loop.call_later(self._server.limits.head_s, self.force_close)
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.transport is not None:  # closing would wait for the client to read
+            self._unread_timer = self._loop.call_later(UNREAD_S, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._read_on()
+        super().resume_writing()
+
+    def _read_on(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
+        self._read_on()
         super().connection_lost(exc)
 
     def _stop_timer(self) -> None:

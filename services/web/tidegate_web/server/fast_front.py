@@ -24,7 +24,7 @@ from tidegate_web.prediction import Outcome
 from tidegate_web.rest_v1.handlers import predict, to_prediction
 from tidegate_web.server.auth import Tokens
 from tidegate_web.server.connection_age import ConnectionAge
-from tidegate_web.server.connections import BoundedServer
+from tidegate_web.server.connections import UNREAD_S, BoundedServer
 from tidegate_web.server.error_bodies import answer_error, answer_unexpected
 from tidegate_web.server.exchanges import CLIENT_CLOSED_REQUEST, Exchange, Exchanges
 from tidegate_web.server.request_head import LARGEST_HEAD, RequestHead, read_head
@@ -206,7 +206,8 @@ class FastFront(asyncio.Protocol):
         self._buffer = self._buffer + data if self._buffer else data
         if self._asked is None:
             self._advance()
-        elif len(self._buffer) > READ_AHEAD and self._transport is not None and not self._paused:
+        waits = self._asked is not None or not self._writable
+        if waits and len(self._buffer) > READ_AHEAD and self._transport is not None and not self._paused:
             self._paused = True
             self._transport.pause_reading()
 
@@ -217,8 +218,7 @@ class FastFront(asyncio.Protocol):
     def resume_writing(self) -> None:
         """Go on."""
         self._writable = True
-        if self._asked is None:
-            self._advance()
+        self._go_on()
 
     def look(self, now: float) -> None:
         """Close the connection when it has idled too long; hand it over when its request does not get finished."""
@@ -226,12 +226,14 @@ class FastFront(asyncio.Protocol):
             return
         if self._buffer and self._writable and now - self._since > PATIENCE_S:
             self._hand_over()
+        elif not self._writable and now - self._since > UNREAD_S:
+            self._transport.abort()  # close() would wait for the client to read
         elif now - self._since > self._fronts.keepalive_s:
             self._transport.close()
 
     def retire(self) -> None:
         """Hand the connection over if a request has begun to come."""
-        if self._asked is None and self._buffer:
+        if self._asked is None and self._buffer and self._writable:
             self._hand_over()
 
     def abandon(self) -> None:
@@ -344,7 +346,7 @@ class FastFront(asyncio.Protocol):
 
     def _go_on(self) -> None:
         """Go on with what came while the last request was answered."""
-        if self._paused and self._transport is not None:
+        if self._paused and self._writable and self._transport is not None:
             self._paused = False
             self._transport.resume_reading()
         if self._asked is None:

@@ -65,20 +65,26 @@ class Certificate:
         while True:
             await asyncio.sleep(LOOK_S)
             try:
-                if await asyncio.to_thread(self._load):
+                if await asyncio.to_thread(self._fits):
+                    self._load()  # here: OpenSSL lets no handshake see a context that another thread changes
                     log.info("certificate read", extra={"file": str(self._cert_file)})
             except (OSError, EncryptedKeyError) as error:
                 log.warning("certificate not read: the last good one stands", extra={"error": repr(error)})
 
-    def _load(self) -> bool:
-        """Load the files if they changed; another context tries them first: half a change must not be served."""
-        seen = sha256(self._cert_file.read_bytes() + b"\0" + self._key_file.read_bytes()).digest()
-        if seen == self._seen:
+    def _fits(self) -> bool:
+        """Whether the files changed, and can be used: half a change must not be served."""
+        if self._digest() == self._seen:
             return False
-        for context in (_context(), self.context):
-            context.load_cert_chain(self._cert_file, self._key_file, password=_refuse_password)
-        self._seen = seen
+        _context().load_cert_chain(self._cert_file, self._key_file, password=_refuse_password)
         return True
+
+    def _load(self) -> None:
+        seen = self._digest()
+        self.context.load_cert_chain(self._cert_file, self._key_file, password=_refuse_password)
+        self._seen = seen
+
+    def _digest(self) -> bytes:
+        return sha256(self._cert_file.read_bytes() + b"\0" + self._key_file.read_bytes()).digest()
 
 
 def _context() -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """One call to some model server: choose it, send, and try another where that is safe."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -46,14 +47,17 @@ class Dispatcher:
         self._metrics = metrics
         self._clock = clock
         self._budget = RetryBudget(clock)
+        self._searches = RetryBudget(clock)  # what clients ask for in vain must not take the others' retries
 
-    async def call(
+    async def call(  # noqa: PLR0913 a call has that many sides
         self,
         model: ModelRef,
         method: "Method[Request, Response]",
         request: Request,
         timeout_s: float,
         first: Backend | None = None,
+        *,
+        judged: bool = True,
     ) -> tuple[Response, Backend]:
         """Call one backend after the other until one answers.
 
@@ -66,12 +70,14 @@ class Dispatcher:
             request: The message.
             timeout_s: For all tries together; carried to the backend.
             first: The backend to try first; the balancer's choice by default.
+            judged: Whether the answer tells how the backend does its work; a question about a model does not.
 
         Raises:
             TidegateError: The last try's error.
         """
         deadline = self._clock() + timeout_s
         self._budget.count_call()
+        self._searches.count_call()
         tried: list[Backend] = []
         backend = first or self._balancer.choose(self._balancer.candidates(model))
         error: TidegateError = Unavailable("No model server can answer now")
@@ -81,11 +87,19 @@ class Dispatcher:
                 raise DeadlineExceeded("The model did not answer in time")
             try:
                 response = await backend.call(method(backend), request, remaining_s)
+            except asyncio.CancelledError:
+                # Whoever waits gives up at the same deadline, and mostly before gRPC does
+                if judged and remaining_s >= SLOW_S and self._clock() >= deadline:
+                    backend.health.failed()
+                raise
             except grpc.aio.AioRpcError as failed:
                 error = to_error(failed)
-                _note(backend, model, failed.code(), error, remaining_s)
+                _note(backend, model, failed.code(), error, remaining_s if judged else None)
             else:
-                backend.health.succeeded()
+                if judged:
+                    backend.health.succeeded()
+                else:
+                    backend.health.reached()
                 return response, backend
             tried.append(backend)
             backend = self._another(model, tried, error)
@@ -96,17 +110,18 @@ class Dispatcher:
         if not isinstance(error, NotFound) and not (isinstance(error, Unavailable) and len(tried) < MAX_TRIES):
             return None
         candidates = self._balancer.candidates(model, tried)
-        if not candidates or not self._budget.take():
+        budget = self._searches if isinstance(error, NotFound) else self._budget
+        if not candidates or not budget.take():
             return None
         self._metrics.retries.inc()
         return self._balancer.choose(candidates)
 
 
-def _note(backend: Backend, model: ModelRef, code: grpc.StatusCode, error: TidegateError, had_s: float) -> None:
+def _note(backend: Backend, model: ModelRef, code: grpc.StatusCode, error: TidegateError, had_s: float | None) -> None:
     """Keep of a failure what it says about the backend."""
     if isinstance(error, NotFound):
         backend.lack(model)
     if isinstance(error, Unavailable):
         backend.health.unreachable()
-    elif code in _FAULTY or (isinstance(error, DeadlineExceeded) and had_s >= SLOW_S):
+    elif had_s is not None and (code in _FAULTY or (isinstance(error, DeadlineExceeded) and had_s >= SLOW_S)):
         backend.health.failed()

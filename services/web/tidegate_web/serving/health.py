@@ -62,9 +62,9 @@ class Health:
         """Note an answered probe: the backend can be reached; what it makes of predictions is another matter."""
         self._unreachable_until = 0.0
 
-    def unreachable(self) -> None:
-        """Note a call that found no connection or lost it."""
-        self._unreachable_until = self._clock() + UNREACHABLE_S
+    def unreachable(self, for_s: float = UNREACHABLE_S) -> None:
+        """Note a call that found no connection or lost it, or a probe that had no answer."""
+        self._unreachable_until = max(self._unreachable_until, self._clock() + for_s)
 
     def failed(self) -> None:
         """Note a prediction that the backend failed to answer though it was reached."""

@@ -197,7 +197,7 @@ class Lane:
             taken.append(waiter)
             rows += waiter.prediction.rows
         now = self._clock()
-        needed_s = self._call_s * max(1.0, rows / self._call_rows)
+        needed_s = self._call_s * max(1.0, rows / max(1.0, self._call_rows))  # calls may have no rows
         late = [waiter for waiter in taken if waiter.deadline - now < needed_s < now - waiter.arrived]
         for waiter in late:
             self._shed(waiter)
@@ -236,6 +236,9 @@ class Lane:
 
     def _end(self, batch: Batch, backend: Backend | None, _: "asyncio.Task[None]") -> None:
         self._batches.discard(batch)
+        for waiter in batch.waiters:
+            if waiter.batch is batch:  # gRPC cancels a call by itself when its channel closes: nobody may wait for ever
+                waiter.answer(Unavailable("No model server can answer now"))
         if backend is not None:
             left = self._in_flight.pop(backend) - 1
             if left:

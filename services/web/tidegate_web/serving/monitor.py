@@ -81,7 +81,8 @@ class StatusMonitor:
                     backend.health.unreachable()
                     return False
                 if isinstance(error, DeadlineExceeded):
-                    return False  # busy, perhaps: what is known of it stands
+                    backend.health.unreachable(for_s=TIMEOUT_S + 2 * SOON_S)  # until the next poll's verdict
+                    return False
                 if isinstance(error, NotFound):
                     models[name] = []
                 elif name in backend.models:

@@ -127,7 +127,9 @@ class ServingPredictor:
     async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
         """Return where the model's versions stand on one of the model servers."""
         request = GetModelStatusRequest(model_spec=wire.to_spec(model))
-        response, _ = await self._dispatcher.call(model, lambda backend: backend.status, request, timeout_s)
+        response, _ = await self._dispatcher.call(
+            model, lambda backend: backend.status, request, timeout_s, judged=False
+        )
         return wire.from_status(response)
 
     async def _send(self, prediction: Prediction, timeout_s: float, backend: Backend | None) -> Outcome:

@@ -97,7 +97,9 @@ class Signatures:
         request = GetModelMetadataRequest(model_spec=wire.to_spec(model), metadata_field=["signature_def"])
         asked_at = self._clock()
         try:
-            response, _ = await self._dispatcher.call(model, lambda backend: backend.metadata, request, ASK_S)
+            response, _ = await self._dispatcher.call(
+                model, lambda backend: backend.metadata, request, ASK_S, judged=False
+            )
             metadata = wire.from_metadata(response)
         except (Unavailable, DeadlineExceeded):
             raise  # who does not answer changes nothing about what is remembered
