@@ -61,14 +61,18 @@ class Certificate:
         return cls(Path(settings.tls_cert_file), Path(settings.tls_key_file))
 
     async def follow(self) -> None:
-        """Load the files again whenever they change, until cancelled."""
+        """Load the files again whenever they change, until cancelled; what is wrong with them is told once."""
+        told = ""
         while True:
             await asyncio.sleep(LOOK_S)
             try:
                 if await asyncio.to_thread(self._load):
                     log.info("certificate read", extra={"file": str(self._cert_file)})
+                told = ""
             except (OSError, EncryptedKeyError) as error:
-                log.warning("certificate not read: the last good one stands", extra={"error": repr(error)})
+                if repr(error) != told:
+                    told = repr(error)
+                    log.warning("certificate not read: the last good one stands", extra={"error": told})
 
     def _load(self) -> bool:
         """Load the files if they changed; another context tries them first: half a change must not be served."""
