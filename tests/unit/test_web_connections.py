@@ -74,7 +74,8 @@ async def test_a_connection_too_many_is_told_to_come_back_and_there_is_room_agai
         writer.write(GET)
         status, headers, body = await answer(reader)
         assert (status, headers["retry-after"], headers["connection"]) == (429, "1", "close")
-        assert json.loads(body)["details"]["code"] == "overloaded"
+        details = json.loads(body)["details"]
+        assert (details["code"], details["request_id"]) == ("overloaded", headers["x-request-id"])
         assert await ended(reader)
         writer.close()
         assert server.refused == 1

@@ -182,9 +182,11 @@ def _malformed(exc: HttpProcessingError) -> BadInput:
 
 
 def _raw_answer(error: TidegateError, answer: Answer) -> bytes:
-    body = error_body(error, answer, uuid.uuid4().hex)
+    request_id = uuid.uuid4().hex
+    body = error_body(error, answer, request_id)
     lines = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
+        f"X-Request-ID: {request_id}",
         "Server: Tidegate",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",
