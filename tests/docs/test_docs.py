@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,23 @@ def test_every_metric_is_documented():
     named = set(re.findall(r'named\(\s*"([a-z_]+)"', (ROOT / "services/web/tidegate_web/metrics.py").read_text()))
     assert len(named) >= 7
     assert all(f"tidegate_{name}" in documented for name in named)
+
+
+def test_every_direct_dependency_has_its_reason():
+    reasons = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text()
+    named = {
+        name.strip()
+        for row in re.findall(r"^\| ([^|]+) \|", reasons, re.MULTILINE)
+        for name in re.split("[, ()]+", row)
+    }
+    asked = [line for file in (ROOT / "requirements").glob("*.in") for line in file.read_text().splitlines()]
+    for folder in ("proto", "services/web", "services/serving"):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
+        asked += project["project"].get("dependencies", []) + project.get("build-system", {}).get("requires", [])
+    direct = {found[0] for line in asked if (found := re.match(r"[A-Za-z][\w-]*", line))}
+    direct -= {"tidegate-proto"}
+    assert len(direct) > 30
+    assert {name for name in direct if name not in named and not name.startswith("types-")} == set()
 
 
 def test_every_error_is_documented():
