@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from tidegate_web.errors import ANSWERS
+from tidegate_web.server.cors import EXPOSED
 from tidegate_web.settings import table
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -16,6 +18,9 @@ PAGES = sorted(
     if not {".venv", ".run", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
 )
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
+HEADER = re.compile(
+    r"[\"'](X-Request-[A-Za-z-]+|X-Client-ID|Tidegate-[A-Z][A-Za-z-]+|Server-Timing|Retry-After|Inference-[A-Za-z-]+)\b"
+)
 MAKE = re.compile(r"\bmake ([a-z][a-z-]*)")
 
 
@@ -45,9 +50,41 @@ def test_every_metric_is_documented():
     assert all(f"tidegate_{name}" in documented for name in named)
 
 
+def test_every_direct_dependency_has_its_reason():
+    reasons = (ROOT / "docs" / "decisions" / "0002-dependencies.md").read_text()
+    named = {
+        name.strip()
+        for row in re.findall(r"^\| ([^|]+) \|", reasons, re.MULTILINE)
+        for name in re.split("[, ()]+", row)
+    }
+    asked = [line for file in (ROOT / "requirements").glob("*.in") for line in file.read_text().splitlines()]
+    for folder in ("proto", "services/web", "services/serving"):
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())
+        asked += project["project"].get("dependencies", []) + project.get("build-system", {}).get("requires", [])
+    direct = {found[0] for line in asked if (found := re.match(r"[A-Za-z][\w-]*", line))}
+    direct -= {"tidegate-proto"}
+    assert len(direct) > 30
+    assert {name for name in direct if name not in named and not name.startswith("types-")} == set()
+
+
 def test_every_error_is_documented():
     documented = (ROOT / "docs" / "reference" / "api.md").read_text()
     assert all(f"| {answer.status.value} | `{answer.code}` |" in documented for answer in ANSWERS.values())
+
+
+def test_every_error_that_is_no_exception_of_ours_is_documented():
+    documented = (ROOT / "docs" / "reference" / "api.md").read_text()
+    assert all(f"| {status} | `{code}` |" in documented for status, code in ((417, "http_417"), (500, "internal")))
+
+
+def test_every_header_is_documented_and_pages_may_read_those_of_answers():
+    documented = (ROOT / "docs" / "reference" / "api.md").read_text()
+    sources = [path.read_text() for path in (ROOT / "services/web/tidegate_web").rglob("*.py")]
+    named = {name for source in sources for name in HEADER.findall(source)}
+    assert {"X-Request-ID", "X-Request-Timeout", "Server-Timing", "Tidegate-Seq"} <= named
+    assert all(f"`{name}`" in documented for name in named)
+    of_answers = set(re.findall(r"^\| `([A-Z][A-Za-z-]+)` \| [^|]+ \| [^|]+ \|$", documented, re.MULTILINE))
+    assert of_answers == set(EXPOSED.split(", "))
 
 
 def test_every_target_has_its_line_in_make_help():

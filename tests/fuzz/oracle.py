@@ -21,9 +21,6 @@ Half-closing is no way to wait for one: to the gateway, as to nginx, a client th
 PATIENCE_S = 20.0
 """How long an answer to a whole request may take: the request time-out of a busy machine, and some."""
 
-BEFORE_OURS = frozenset({417})
-"""What aiohttp answers by itself before any handler or middleware is asked, as text."""
-
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -126,7 +123,7 @@ def complaint(case: Case, heard: Heard) -> str:
     if not heard.statuses:
         return "" if _is_no_request(case.data) else "closed without an answer"
     status = heard.statuses[-1]
-    if status < 400 or status in BEFORE_OURS or case.data.startswith(b"HEAD ") or _is_page(case.data):
+    if status < 400 or case.data.startswith(b"HEAD ") or _is_page(case.data):
         return ""
     try:
         document = json.loads(heard.last_body)

@@ -2,9 +2,7 @@
 
 import asyncio
 import io
-import os
 import re
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ import numpy as np
 import pytest
 from aiohttp import web
 from PIL import Image
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tidegate_web.admission import AdmittedPredictor
 from tidegate_web.errors import Unavailable
@@ -27,18 +25,6 @@ from tidegate_web.server.exchanges import Exchanges
 from tidegate_web.server.lifecycle import Lifecycle
 from tidegate_web.server.middlewares import Observer
 from tidegate_web.settings import Settings
-
-CHROMIUM = shutil.which("chromium")
-QUIET = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-if CHROMIUM is None and os.environ.get("CI") != "true":
-    pytest.skip("chromium is not installed (apt-get install chromium)", allow_module_level=True)
 
 FIRST, SECOND = "[id='inputs.0']", "[id='inputs.1']"
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
@@ -96,23 +82,15 @@ def site(predictor: Any, cards_dir: Path) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as driver:
-        running = driver.chromium.launch(executable_path=CHROMIUM, args=QUIET)
-        yield running
-        running.close()
-
-
 @pytest.fixture
-def open_page(browser: Browser, site: str) -> Iterator[Callable[..., Page]]:
+def open_page(chromium: Browser, site: str) -> Iterator[Callable[..., Page]]:
     """Open pages; at the end of the test nothing was complained of, and nothing was asked of another host."""
     complaints: list[str] = []
     asked: list[str] = []
     contexts = []
 
     def start(path: str = "/", *, scripts: bool = True, **options: Any) -> Page:
-        context = browser.new_context(java_script_enabled=scripts, base_url=site, **options)
+        context = chromium.new_context(java_script_enabled=scripts, base_url=site, **options)
         context.set_default_timeout(10_000)
         contexts.append(context)
         page = context.new_page()
@@ -408,7 +386,7 @@ def test_nothing_sticks_out_of_a_small_screen(open_page, path):
     assert page.evaluate("document.documentElement.scrollWidth") == 360
 
 
-def test_another_sites_page_cannot_post_here(browser, site, predictor):
+def test_another_sites_page_cannot_post_here(chromium, site, predictor):
     """A page of localhost is not of 127.0.0.1."""
     page_of_another = (
         f'<form method="post" action="{site}/home"><input name="input1" value="1"><button>Go</button></form>'
@@ -424,7 +402,7 @@ def test_another_sites_page_cannot_post_here(browser, site, predictor):
 
     seen = len(predictor.seen)
     with served(app) as address:
-        page = browser.new_page()
+        page = chromium.new_page()
         page.goto(address.replace("127.0.0.1", "localhost"))
         page.click("button")
         expect(page.locator("h1")).to_have_text("Not sent from here")

@@ -1,5 +1,6 @@
 """TLS and bearer tokens of a running gateway, both renewed without a restart."""
 
+import asyncio
 import http.client
 import os
 import shutil
@@ -15,6 +16,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tidegate_web.server import tls
+from tidegate_web.server.tls import Certificate
 
 GATEWAY = Path(sys.executable).with_name("tidegate-web")
 
@@ -205,3 +209,29 @@ def test_files_that_cannot_be_used_stop_the_start(certificates, certificate, key
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_files_that_stay_unusable_are_told_of_once(certificates, monkeypatch, caplog):
+    monkeypatch.setattr(tls, "LOOK_S", 0.01)
+    looks = 0
+
+    class Watched(Certificate):
+        def _load(self) -> bool:
+            nonlocal looks
+            looks += 1
+            return super()._load()
+
+    async def look(times: int) -> None:
+        until = looks + times
+        async with asyncio.timeout(10):
+            while looks < until:
+                await asyncio.sleep(0.01)
+
+    key = Path(certificates["key"])
+    following = asyncio.create_task(Watched(Path(certificates["good"]), key).follow())
+    for spoil in (lambda: Path(certificates["another"]).replace(key), key.unlink):
+        spoil()
+        await look(5)
+    following.cancel()
+    complaints = [record for record in caplog.records if record.message.startswith("certificate not read")]
+    assert len(complaints) == 2

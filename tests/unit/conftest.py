@@ -60,12 +60,14 @@ class FakePredictor:
     queries: list[ExampleQuery] = field(default_factory=list)
     classes: list[list[tuple[str, float]]] = field(default_factory=list)
     values: list[float] = field(default_factory=list)
+    clients: list[str] = field(default_factory=list)
 
     def models(self) -> Sequence[str]:
         return ["and_gate"]
 
     def route(self, model: ModelRef, client: str) -> ModelRef:
         assert client
+        self.clients.append(client)
         return model
 
     def known_metadata(self, model: ModelRef) -> ModelMetadata | None:

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
+import pytest
 import uvloop
 from aiohttp import web
 
@@ -73,7 +74,8 @@ async def test_a_connection_too_many_is_told_to_come_back_and_there_is_room_agai
         writer.write(GET)
         status, headers, body = await answer(reader)
         assert (status, headers["retry-after"], headers["connection"]) == (429, "1", "close")
-        assert json.loads(body)["details"]["code"] == "overloaded"
+        details = json.loads(body)["details"]
+        assert (details["code"], details["request_id"]) == ("overloaded", headers["x-request-id"])
         assert await ended(reader)
         writer.close()
         assert server.refused == 1
@@ -136,6 +138,35 @@ def test_a_body_that_comes_while_its_request_is_taken_up_is_no_slow_head():
                 writer.close()
 
     uvloop.run(ask_often())
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere"])
+@pytest.mark.parametrize(("given", "kept"), [("mine", True), ("x" * 129, False), ("", False)])
+async def test_an_expectation_that_nobody_can_meet_is_answered_by_the_error_table(path, given, kept):
+    async with bounded() as server:
+        reader, writer = await server.connect()
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nExpect: nix\r\nX-Request-ID: {given}\r\n\r\n".encode())
+        status, headers, body = await answer(reader)
+        document = json.loads(body)
+        assert (status, headers["server"], headers["content-type"]) == (417, "Tidegate", "application/json")
+        assert document["error"].startswith("Expect: ")
+        assert document["details"]["code"] == "http_417"
+        assert document["details"]["request_id"] == headers["x-request-id"]
+        assert (headers["x-request-id"] == given) is kept
+        writer.write(GET)
+        assert (await answer(reader))[0] == 200
+        writer.close()
+
+
+async def test_a_body_that_is_expected_is_asked_for():
+    async with bounded() as server:
+        reader, writer = await server.connect()
+        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n")
+        async with asyncio.timeout(10):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+        writer.write(b"ab")
+        assert (await answer(reader))[2] == b"ab"
+        writer.close()
 
 
 async def test_bytes_that_are_no_http_are_answered_by_the_error_table_and_not_repeated():

@@ -33,6 +33,22 @@ async def test_a_page_of_a_named_origin_may_and_caches_are_told(start_gateway):
         assert response.headers["Vary"] == "Origin"
 
 
+async def test_a_page_may_read_every_header_of_ours(start_gateway):
+    gateway = await start_gateway(cors_origins=PAGE, expose_route=True)
+    binary = {
+        "inputs": [{"name": "inputs", "datatype": "FP32", "shape": [1, 2], "data": [1, 1]}],
+        "parameters": {"binary_data_output": True},
+    }
+    for path, body in ((PREDICT, BODY), ("/v2/models/and_gate/infer", binary)):
+        response = await gateway.client.post(path, json=body, headers={"Origin": PAGE})
+        assert response.status == 200
+        ours = {
+            name for name in response.headers if name.startswith(("Tidegate-", "Inference-", "X-", "Server-Timing"))
+        }
+        assert len(ours) >= 6
+        assert ours <= set(response.headers["Access-Control-Expose-Headers"].split(", "))
+
+
 @pytest.mark.parametrize("origin", [OTHER, "https://shop.example.evil.example", "null", "http://shop.example", None])
 async def test_a_page_of_another_origin_may_not_and_caches_are_told(start_gateway, origin):
     gateway = await start_gateway(cors_origins=PAGE)
@@ -61,9 +77,10 @@ async def test_a_preflight_is_answered_before_anything_else(start_gateway, fake_
     assert preflight.status == 204
     assert preflight.headers["Access-Control-Allow-Origin"] == PAGE
     assert preflight.headers["Access-Control-Allow-Methods"] == "GET, POST"
-    assert {"Content-Type", "Authorization", "X-Request-ID", "X-Client-ID"} <= set(
-        preflight.headers["Access-Control-Allow-Headers"].split(", ")
-    )
+    assert {
+        "Authorization", "Content-Encoding", "Content-Type", "Inference-Header-Content-Length",
+        "X-Request-ID", "X-Request-Timeout", "X-Client-ID",
+    } == set(preflight.headers["Access-Control-Allow-Headers"].split(", "))  # fmt: skip
     assert preflight.headers["Access-Control-Max-Age"] == "600"
     assert await preflight.read() == b""
 

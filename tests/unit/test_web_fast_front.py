@@ -105,7 +105,8 @@ async def here(predictor: Any, tokens: Tokens | None = None, most: int = 100, **
     made: list[FastFronts] = []
 
     def fast(plain: Any) -> FastFronts:
-        made.append(FastFronts(admitted, exchanges, ages, "x-client-id", 60, LARGEST_BODY, tokens, plain))
+        header = settings.client_id_header.lower()
+        made.append(FastFronts(admitted, exchanges, ages, header, 60, LARGEST_BODY, tokens, plain))
         return made[0]
 
     limits = ConnectionLimits(most, lambda: None)
@@ -202,6 +203,27 @@ async def test_both_ways_count_alike(fake_predictor, quick):
             assert it.metrics.registry.get_sample_value("tidegate_requests_total", labels) == times
         assert it.metrics.registry.get_sample_value("tidegate_inflight_requests") == 0
         assert it.metrics.registry.get_sample_value("tidegate_serving_pending_predictions") == 0
+
+
+@BOTH
+async def test_both_ways_tell_clients_by_the_same_header(fake_predictor, quick):
+    predictor = fake_predictor(quick=quick)
+    async with here(predictor, client_id_header="X-Tenant") as it:
+        for way in ((), (PLAIN,)):
+            predictor.clients.clear()
+            for lines in (("x-tenant: me",), ("X-Client-ID: me", "X-Request-ID: mine"), ("X-TENANT: you",)):
+                assert (await it.ask(ROW, *lines, *way)).status == 200
+            assert list(dict.fromkeys(predictor.clients)) == ["me", "mine", "you"]
+
+
+@BOTH
+async def test_answers_are_numbered_without_gaps_over_both_ways(fake_predictor, quick):
+    async with here(fake_predictor(quick=quick), expose_route=True) as it:
+        answers = [await it.ask(body, *way) for body in (ROW, b"nix", ROW) for way in ((), (PLAIN,))]
+        assert [answer.headers["Tidegate-Seq"] for answer in answers] == [str(number) for number in range(1, 7)]
+        assert {answer.headers["Tidegate-Pod"] for answer in answers} == {"pod-a"}
+        backends = {answer.headers.get("Tidegate-Backend") for answer in answers if answer.status == 200}
+        assert backends == {"10.0.0.9:8500"}
 
 
 @BOTH

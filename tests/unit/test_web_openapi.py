@@ -83,7 +83,10 @@ async def test_every_example_fits_its_schema_and_is_answered(name, default, star
             jsonschema_rs.Draft202012Validator(schema).validate(body)
             response = await gateway.client.post(path, json=body)
             assert response.status == 200, await response.text()
-            answer = document["paths"][path]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+            promised = document["paths"][path]["post"]["responses"]["200"]
+            assert promised["headers"].keys() == {"X-Request-ID", "Tidegate-Model-Version", "Server-Timing"}
+            assert promised["headers"].keys() <= response.headers.keys()
+            answer = promised["content"]["application/json"]["schema"]
             whole = {**answer, "components": document["components"]}
             jsonschema_rs.Draft202012Validator(whole).validate(await response.json())
 

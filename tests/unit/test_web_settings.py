@@ -16,11 +16,21 @@ def test_what_is_given_is_read_with_its_type():
     assert (settings.http_port, settings.drain_s, settings.expose_route) == (9000, 0.5, True)
 
 
+def test_the_ends_of_a_range_are_in_it():
+    settings = Settings.from_environ({"TIDEGATE_HTTP_PORT": "65535", "TIDEGATE_ACCESS_LOG_SHARE": "1"})
+    assert (settings.http_port, settings.access_log_share) == (65535, 1)
+
+
 @pytest.mark.parametrize(
     ("name", "text", "expected"),
     [
         ("TIDEGATE_HTTP_PORT", "http", "expected a whole number, came 'http'"),
         ("TIDEGATE_HTTP_PORT", "-1", "expected a whole number from 0, came '-1'"),
+        ("TIDEGATE_HTTP_PORT", "65536", "expected a whole number up to 65535, came '65536'"),
+        ("TIDEGATE_OPS_PORT", "99999", "expected a whole number up to 65535, came '99999'"),
+        ("TIDEGATE_ACCESS_LOG_SHARE", "1.01", "expected a number up to 1, came '1.01'"),
+        ("TIDEGATE_ACCESS_LOG_SHARE", "-1", "expected a number from 0, came '-1'"),
+        ("TIDEGATE_MODELS", " , ", "expected names separated by commas, came ' , '"),
         ("TIDEGATE_MAX_INFLIGHT", "0", "expected a whole number from 1, came '0'"),
         ("TIDEGATE_REQUEST_TIMEOUT_S", "nan", "expected a number from 0.001, came 'nan'"),
         ("TIDEGATE_DRAIN_S", "inf", "expected a number from 0, came 'inf'"),

@@ -55,7 +55,9 @@ class Metrics:
         self.batch_rows = Histogram(
             named("batch_rows"), "Rows of a call to a model server", buckets=ROWS, registry=self.registry
         )
-        self.shed = Counter(named("shed"), "Requests refused before any work", ["reason"], registry=self.registry)
+        self.shed = Counter(
+            named("shed"), "Requests and connections refused, by reason", ["reason"], registry=self.registry
+        )
         self.retries = Counter(named("retries"), "Calls repeated on another backend", registry=self.registry)
         self._backend_requests = Counter(
             named("backend_requests"),

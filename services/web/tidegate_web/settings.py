@@ -11,6 +11,8 @@ from typing import Any
 
 PREFIX = "TIDEGATE_"
 
+LAST_PORT = 65535
+
 SERVICE_LINK = re.compile(r".*_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_\w+)?)?)")
 """Variables that Kubernetes makes for a Service such as tidegate-web, unless a pod has `enableServiceLinks: false`."""
 
@@ -19,8 +21,13 @@ class SettingsError(Exception):
     """A setting that cannot be used; the text names it, what was expected and what came."""
 
 
-def _setting(default: Any, doc: str, at_least: float | None = None) -> Any:  # noqa: ANN401 as dataclasses.field
-    return field(default=default, metadata={"doc": doc, "at_least": at_least})
+def _setting(
+    default: Any,  # noqa: ANN401 as dataclasses.field
+    doc: str,
+    at_least: float | None = None,
+    at_most: float | None = None,
+) -> Any:  # noqa: ANN401 the same
+    return field(default=default, metadata={"doc": doc, "range": (at_least, at_most)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +53,8 @@ class Settings:
         "Kubernetes Service of the gateways themselves, whose pods `/status` shows; `-` for none",
     )
     host: str = _setting("0.0.0.0", "Address that both ports listen on")  # noqa: S104 a pod serves its network
-    http_port: int = _setting(8080, "Port of the form and the API", at_least=0)
-    ops_port: int = _setting(8081, "Port of metrics, health and status", at_least=0)
+    http_port: int = _setting(8080, "Port of the form and the API", 0, LAST_PORT)
+    ops_port: int = _setting(8081, "Port of metrics, health and status", 0, LAST_PORT)
     request_timeout_s: float = _setting(
         10.0, "Longest time for one request; `X-Request-Timeout` may ask for less", 0.001
     )
@@ -82,7 +89,7 @@ class Settings:
     )
     expose_route: bool = _setting(default=False, doc="Whether answers name pod, backend and a sequence number")
     access_log_share: float = _setting(
-        0.0, "Share of requests with a log line, 0 to 1; failures have one too, at most 50 a second", 0
+        0.0, "Share of requests with a log line, 0 to 1; failures have one too, at most 50 a second", 0, 1
     )
     pod_name: str = _setting("", "Name of this replica in `Tidegate-Pod`; the host's name by default")
 
@@ -107,18 +114,27 @@ class Settings:
         if unknown:
             raise SettingsError(f"{unknown[0]} is no setting; there are {', '.join(known)}")
         given: dict[str, Any] = {
-            spec.name: _parse(name, environ[name], spec.type, spec.metadata["at_least"])
+            spec.name: _parse(name, environ[name], spec.type, *spec.metadata["range"])
             for name, spec in known.items()
             if environ.get(name)
         }
-        return cls(**given)
+        settings = cls(**given)
+        if not settings.model_names:
+            raise SettingsError(f"{PREFIX}MODELS: expected names separated by commas, came {settings.models!r}")
+        return settings
 
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
 _EXPECTED = {int: "a whole number", float: "a number"}
 
 
-def _parse(name: str, text: str, kind: Any, at_least: float | None) -> str | float | bool:  # noqa: ANN401 a field's type
+def _parse(
+    name: str,
+    text: str,
+    kind: Any,  # noqa: ANN401 a field's type
+    at_least: float | None,
+    at_most: float | None,
+) -> str | float | bool:
     if kind is str:
         return text
     if kind is bool:
@@ -131,6 +147,8 @@ def _parse(name: str, text: str, kind: Any, at_least: float | None) -> str | flo
         raise SettingsError(f"{name}: expected {_EXPECTED[kind]}, came {text!r}") from None
     if at_least is not None and not at_least <= value < float("inf"):
         raise SettingsError(f"{name}: expected {_EXPECTED[kind]} from {at_least:g}, came {text!r}")
+    if at_most is not None and value > at_most:
+        raise SettingsError(f"{name}: expected {_EXPECTED[kind]} up to {at_most:g}, came {text!r}")
     return value
 
 

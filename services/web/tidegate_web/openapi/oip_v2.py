@@ -17,7 +17,7 @@ from tidegate_web.errors import (
     UnknownEncoding,
 )
 from tidegate_web.openapi.examples import example_of
-from tidegate_web.openapi.operations import PREDICTING, errors, json_body, ok, reading
+from tidegate_web.openapi.operations import PREDICTING, computed, errors, json_body, ok, reading
 from tidegate_web.openapi.rest_v1 import signature_choice
 from tidegate_web.openapi.schemas import BYTES, Schema, infer_tensors, listing, record, text
 from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelMetadata, Signature
@@ -165,7 +165,7 @@ def _paths(
     base: str, suffix: str, shared: Mapping[str, Any], request: Schema, examples: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     ready = record({"name": text(), "ready": {"const": True}})
-    answer = ok("The outputs", {"$ref": "#/components/schemas/InferAnswer"})
+    answer = computed("The outputs", {"$ref": "#/components/schemas/InferAnswer"})
     answer["content"]["application/octet-stream"] = {"schema": {}}
     return {
         f"{base}/infer": {

@@ -51,10 +51,30 @@ ERROR: Schema = record(
 
 REQUEST_ID = {"X-Request-ID": {"required": True, "schema": {"type": "string"}}}
 
+OF_A_MODEL = {
+    "Tidegate-Model-Version": {
+        "required": True,
+        "description": "The version that answered",
+        "schema": {"type": "string", "pattern": r"^\d+$"},
+    },
+    "Server-Timing": {
+        "required": True,
+        "description": "Milliseconds by stage and in all",
+        "schema": {"type": "string"},
+    },
+}
+
 
 def ok(description: str, schema: Schema) -> dict[str, Any]:
     """Return the response object of a JSON answer."""
     return {"description": description, "headers": REQUEST_ID, "content": {"application/json": {"schema": schema}}}
+
+
+def computed(description: str, schema: Schema) -> dict[str, Any]:
+    """Return the response object of a model's answer in JSON, with the headers that tell of it."""
+    response = ok(description, schema)
+    response["headers"] = {**REQUEST_ID, **OF_A_MODEL}
+    return response
 
 
 def error_responses() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from tidegate_web.cards import ModelCard
 from tidegate_web.openapi.examples import example_of
-from tidegate_web.openapi.operations import PREDICTING, errors, json_body, ok, reading
+from tidegate_web.openapi.operations import PREDICTING, computed, errors, json_body, reading
 from tidegate_web.openapi.schemas import (
     BYTES,
     Schema,
@@ -120,7 +120,7 @@ def generic_paths() -> dict[str, Any]:
                 **shared,
                 "requestBody": json_body({"$ref": "#/components/schemas/PredictRequest"}),
                 "responses": {
-                    "200": ok("The predictions", {"$ref": "#/components/schemas/PredictAnswer"}),
+                    "200": computed("The predictions", {"$ref": "#/components/schemas/PredictAnswer"}),
                     **errors(PREDICTING),
                 },
             }
@@ -142,7 +142,7 @@ def model_paths(name: str, metadata: ModelMetadata, card: ModelCard) -> dict[str
                 "description": "By rows (`instances`) or by columns (`inputs`); the answer comes in the same layout.",
                 **shared,
                 "requestBody": json_body(predict_request(metadata, card), _examples(metadata, card)),
-                "responses": {"200": ok("The predictions", predict_answer(metadata)), **errors(PREDICTING)},
+                "responses": {"200": computed("The predictions", predict_answer(metadata)), **errors(PREDICTING)},
             }
         }
     }
@@ -223,7 +223,7 @@ def _over_examples(name: str, method: str, signatures: list[str], shared: Mappin
         {"examples": listing(features, least=1), "context": features, "signature_name": {"enum": signatures}}, required
     )
     result = {"type": "number"} if method == "regress" else listing({"type": "array"})
-    answer = ok("A result for each example", record({"results": listing(result)}))
+    answer = computed("A result for each example", record({"results": listing(result)}))
     return {
         "operationId": f"v1_{method}.{name}",
         "summary": f"{method.capitalize()}, in TF Serving's JSON",

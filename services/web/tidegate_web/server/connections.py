@@ -1,7 +1,7 @@
 """Client connections within bounds: how many there may be, how long a head may take, and bytes that are no HTTP.
 
-aiohttp accepts any number, gives a head as long as an idle connection, and answers what it cannot parse in its own
-words. A request's body is bounded elsewhere: by the request's deadline.
+aiohttp accepts any number, gives a head as long as an idle connection, and answers what it can neither parse nor expect
+in its own words. A request's body is bounded elsewhere: by the request's deadline.
 """
 
 import asyncio
@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from tidegate_web.errors import ANSWERS, Answer, BadInput, Overloaded, TidegateError
-from tidegate_web.server.error_bodies import error_body
+from tidegate_web.server.error_bodies import error_body, plain_error_body
+from tidegate_web.server.exchanges import is_usable_id
 
 UNREAD_S = 20.0
 """How long a client may leave its answer unread."""
@@ -168,15 +169,30 @@ class _Connection(web.RequestHandler):
         """Answer bytes that are no HTTP in the words of the error table; leave all else to aiohttp."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
-        error, answer, request_id = _malformed(exc), ANSWERS[BadInput], uuid.uuid4().hex
-        response = web.Response(
-            status=answer.status,
-            body=error_body(error, answer, request_id),
-            content_type="application/json",
-            headers={"X-Request-ID": request_id, "Server": "Tidegate"},
-        )
+        request_id = uuid.uuid4().hex
+        answer = ANSWERS[BadInput]
+        response = _response(answer.status, error_body(_malformed(exc), answer, request_id), request_id)
         response.force_close()
         return response
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send an answer; aiohttp's own to an `Expect` that it does not know is made the error table's.
+
+        aiohttp looks at that header before any middleware, also where no route matches.
+        """
+        if isinstance(resp, web.HTTPExpectationFailed):
+            given = request.headers.get("X-Request-ID", "")
+            request_id = given if given and is_usable_id(given) else uuid.uuid4().hex
+            text = "Expect: the only expectation that can be met is 100-continue"
+            resp = _response(resp.status, plain_error_body(text, f"http_{resp.status}", request_id), request_id)
+        return await super().finish_response(request, resp, start_time)
+
+
+def _response(status: int, body: bytes, request_id: str) -> web.Response:
+    headers = {"X-Request-ID": request_id, "Server": "Tidegate"}
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
 def _malformed(exc: HttpProcessingError) -> BadInput:
@@ -185,9 +201,11 @@ def _malformed(exc: HttpProcessingError) -> BadInput:
 
 
 def _raw_answer(error: TidegateError, answer: Answer) -> bytes:
-    body = error_body(error, answer, uuid.uuid4().hex)
+    request_id = uuid.uuid4().hex
+    body = error_body(error, answer, request_id)
     lines = (
         f"HTTP/1.1 {answer.status.value} {answer.status.phrase}",
+        f"X-Request-ID: {request_id}",
         "Server: Tidegate",
         "Content-Type: application/json",
         f"Content-Length: {len(body)}",

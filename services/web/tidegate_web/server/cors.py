@@ -10,11 +10,16 @@ from tidegate_web.settings import SettingsError
 ANY = "*"
 API = ("/v1", "/v2")
 METHODS = "GET, POST"
-REQUEST_HEADERS = "Authorization, Content-Encoding, Content-Type, X-Request-ID, X-Request-Timeout"
+REQUEST_HEADERS = (
+    "Authorization, Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-ID, X-Request-Timeout"
+)
 PREFLIGHT_MAX_AGE_S = 600
 """How long a browser may remember an answer to its preflight; Chromium's own cap is two hours."""
 
-EXPOSED = "Retry-After, Server-Timing, Tidegate-Model-Version, X-Request-ID"
+EXPOSED = (
+    "Inference-Header-Content-Length, Retry-After, Server-Timing, Tidegate-Backend, Tidegate-Model-Version, "
+    "Tidegate-Pod, Tidegate-Seq, X-Request-ID"
+)
 """Answer headers that a page's script may read beside the few that it always may."""
 
 

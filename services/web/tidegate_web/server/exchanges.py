@@ -117,7 +117,7 @@ class Exchanges:
             traceparent: The client's trace.
             bytes_in: Size of the body, as far as its head says.
         """
-        if not request_id or len(request_id) > LONGEST_REQUEST_ID or not _is_plain(request_id):
+        if not request_id or not is_usable_id(request_id):
             request_id = next(self._ids)
         now = time.monotonic()
         if not self._inflight:
@@ -182,5 +182,6 @@ class Exchanges:
         return series
 
 
-def _is_plain(text: str) -> bool:
-    return text.isascii() and text.isprintable()
+def is_usable_id(text: str) -> bool:
+    """Whether a client's id can stand in a header and a log."""
+    return len(text) <= LONGEST_REQUEST_ID and text.isascii() and text.isprintable()

@@ -61,15 +61,19 @@ class Certificate:
         return cls(Path(settings.tls_cert_file), Path(settings.tls_key_file))
 
     async def follow(self) -> None:
-        """Load the files again whenever they change, until cancelled."""
+        """Load the files again whenever they change, until cancelled; what is wrong with them is told once."""
+        told = ""
         while True:
             await asyncio.sleep(LOOK_S)
             try:
                 if await asyncio.to_thread(self._fits):
                     self._load()  # here: OpenSSL lets no handshake see a context that another thread changes
                     log.info("certificate read", extra={"file": str(self._cert_file)})
+                told = ""
             except (OSError, EncryptedKeyError) as error:
-                log.warning("certificate not read: the last good one stands", extra={"error": repr(error)})
+                if repr(error) != told:
+                    told = repr(error)
+                    log.warning("certificate not read: the last good one stands", extra={"error": told})
 
     def _fits(self) -> bool:
         """Whether the files changed, and can be used: half a change must not be served."""
