@@ -216,10 +216,10 @@ async def test_files_that_stay_unusable_are_told_of_once(certificates, monkeypat
     looks = 0
 
     class Watched(Certificate):
-        def _load(self) -> bool:
+        def _fits(self) -> bool:
             nonlocal looks
             looks += 1
-            return super()._load()
+            return super()._fits()
 
     async def look(times: int) -> None:
         until = looks + times

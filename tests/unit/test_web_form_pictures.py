@@ -191,7 +191,7 @@ async def test_a_file_for_a_model_that_decodes_by_itself_is_sent_as_it_is(gatewa
             b"no picture",
             "Expected a picture (PNG, JPEG, WEBP, GIF, BMP), came a file that cannot be read",
         ),
-        ("images.all.file", b"", "Expected a file of at most 10 MiB, came an empty one"),
+        ("images.all.file", b"", "Expected a file of at most 6 MiB, came an empty one"),
     ],
 )
 async def test_a_bad_upload_is_told_beside_its_control(gateway, field, data, says):
