@@ -285,6 +285,14 @@ async def test_who_waits_when_the_gateway_stops_is_told():
                 await task
 
 
+async def test_one_bad_row_among_many_costs_a_few_calls():
+    async with here() as it:
+        it.server.gate.set()
+        answers = await asyncio.gather(*(it.ask(row(n if n != 40 else -1)) for n in range(64)), return_exceptions=True)
+        assert [n for n, answer in enumerate(answers) if isinstance(answer, BadInput)] == [40]
+        assert len(it.server.calls) == 13  # the whole, and two halves of each of six
+
+
 async def test_rows_that_are_none_stop_nobody():
     async with here() as it:
         it.server.gate.set()

@@ -68,12 +68,19 @@ class Metrics:
         self._backend_outstanding = Gauge(
             named("backend_outstanding"), "Calls in flight to a model server", ["backend"], registry=self.registry
         )
+        self._backends: dict[str, BackendMetrics] = {}
         build = Gauge(named("build_info"), "1, labelled with the version", ["version"], registry=self.registry)
         build.labels(version("tidegate-web")).set(1)
 
     def of_backend(self, address: str) -> "BackendMetrics":
-        """Return what is counted of one model server."""
-        return BackendMetrics(address, self._backend_requests, self._backend_outstanding)
+        """Return what is counted of one model server; of one that comes back before it has quite gone, the same."""
+        known = self._backends.get(address)
+        if known is None or known.removed:
+            known = self._backends[address] = BackendMetrics(
+                address, self._backend_requests, self._backend_outstanding, self._backends
+            )
+        known.users += 1
+        return known
 
     def retried(self) -> int:
         """Return the calls repeated so far."""
@@ -100,29 +107,42 @@ class BackendMetrics:
         address: The label.
         requests: Calls by backend and code.
         outstanding: Calls in flight by backend.
+        siblings: All of them by address, from which it takes itself out.
+
+    Attributes:
+        users: Backends of this address.
+        removed: Whether it counts no more.
     """
 
-    def __init__(self, address: str, requests: Counter, outstanding: Gauge) -> None:
+    def __init__(
+        self, address: str, requests: Counter, outstanding: Gauge, siblings: "dict[str, BackendMetrics]"
+    ) -> None:
         self._address = address
         self._requests = requests
         self._outstanding = outstanding
         self._codes: set[str] = set()
-        self._removed = False
+        self._siblings = siblings
+        self.users = 0
+        self.removed = False
 
     def answered(self, code: str) -> None:
         """Count an answer of the given gRPC code; one that comes after the backend went counts no more."""
-        if not self._removed:
+        if not self.removed:
             self._codes.add(code)
             self._requests.labels(self._address, code).inc()
 
     def outstanding(self, calls: int) -> None:
         """Tell how many calls are in flight."""
-        if not self._removed:
+        if not self.removed:
             self._outstanding.labels(self._address).set(calls)
 
     def remove(self) -> None:
-        """Take this backend's series away, for good."""
-        self._removed = True
+        """Take this backend's series away, with the last one of its address."""
+        self.users -= 1
+        if self.users:
+            return
+        self.removed = True
+        self._siblings.pop(self._address, None)
         for code in self._codes:
             self._requests.remove(self._address, code)
         self._codes.clear()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from tidegate_web.server.connections import BoundedRunner, BoundedServer, ConnectionLimits
+from tidegate_web.server.connections import HEAD_S, BoundedRunner, BoundedServer, ConnectionLimits
 from tidegate_web.server.fast_front import FastFronts
 from tidegate_web.settings import SettingsError
 
@@ -101,7 +101,12 @@ async def _bound(protocol: Callable[[], asyncio.Protocol], port: Port) -> AsyncI
     """Accept connections; gives the address as a URL."""
     try:
         server = await asyncio.get_running_loop().create_server(
-            protocol, port.host, port.number, backlog=BACKLOG, ssl=port.tls
+            protocol,
+            port.host,
+            port.number,
+            backlog=BACKLOG,
+            ssl=port.tls,
+            ssl_handshake_timeout=None if port.tls is None else HEAD_S,
         )
     except OSError as error:
         why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror

@@ -30,6 +30,9 @@ others have not, and each that has not is then left out for a while.
 SLOW_S = 1.0
 """A time-out says something about the backend only if it had at least this long."""
 
+GIVE_UP_S = 0.02
+"""How much earlier than a call's deadline whoever waits for it may have given up, as timers go."""
+
 _FAULTY = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS})
 
 
@@ -89,7 +92,7 @@ class Dispatcher:
                 response = await backend.call(method(backend), request, remaining_s)
             except asyncio.CancelledError:
                 # Whoever waits gives up at the same deadline, and mostly before gRPC does
-                if judged and remaining_s >= SLOW_S and self._clock() >= deadline:
+                if judged and remaining_s >= SLOW_S and self._clock() >= deadline - GIVE_UP_S:
                     backend.health.failed()
                 raise
             except grpc.aio.AioRpcError as failed:

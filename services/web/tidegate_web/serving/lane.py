@@ -223,12 +223,14 @@ class Lane:
             _answer(waiters, outcome, sent)
         except UnjoinableError:
             self._joinable = False
-            self._one_by_one(waiters)
+            for waiter in waiters:
+                self._again([waiter])
         except (BadInput, BackendFault) as error:
             if len(waiters) == 1:
                 _fail(waiters, error)
             else:
-                self._one_by_one(waiters)
+                self._again(waiters[: len(waiters) // 2])
+                self._again(waiters[len(waiters) // 2 :])
         except TidegateError as error:
             _fail(waiters, error)
         except Exception as error:  # noqa: BLE001 whatever it is, nobody may wait for ever
@@ -245,10 +247,10 @@ class Lane:
                 self._in_flight[backend] = left
         self.schedule()
 
-    def _one_by_one(self, waiters: Sequence[Waiter]) -> None:
-        for waiter in waiters:
-            if waiter.answered is not None:
-                self._start([waiter], None)
+    def _again(self, waiters: Sequence[Waiter]) -> None:
+        """Send some of a call that failed by themselves: halving finds who is to blame in a few calls."""
+        if still := [waiter for waiter in waiters if waiter.answered is not None]:
+            self._start(still, None)
 
     def _measure(self, took_s: float, rows: int) -> None:
         self._metrics.batch_rows.observe(rows)

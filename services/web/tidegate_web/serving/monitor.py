@@ -61,12 +61,17 @@ class StatusMonitor:
             self._polls.pop(backend).cancel()
 
     async def _poll(self, backend: Backend) -> None:
+        state = backend.state
         while True:
-            before = backend.state
-            reached = await self._ask(backend)
-            if backend.state is not before:
+            try:
+                answered = await self._ask(backend)
+            except Exception:
+                log.exception("status not read", extra={"backend": backend.address})
+                answered = True  # it may be what it always answers: no need to hurry
+            if backend.state is not state:  # by the answer, or because an ejection's time is over
+                state = backend.state
                 self._changed()
-            await asyncio.sleep(INTERVAL_S if reached else SOON_S)
+            await asyncio.sleep(INTERVAL_S if answered else SOON_S)
 
     async def _ask(self, backend: Backend) -> bool:
         """Ask for every model; gives whether the backend has answered."""

@@ -138,7 +138,7 @@ class ServingPredictor:
         request = wire.to_request(prediction)
         sent = self._clock()
         response, backend = await self._dispatcher.call(
-            prediction.model, lambda backend: backend.predict, request, timeout_s, backend
+            prediction.model, lambda backend: backend.predict, request, timeout_s - (sent - started), backend
         )
         answered = self._clock()
         outputs = {name: wire.from_tensor(tensor) for name, tensor in response.outputs.items()}

@@ -68,7 +68,10 @@ def _split(model: str, weights: object) -> Split:
     for label, weight in weights.items():
         if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 <= weight < float("inf"):
             raise ValueError(f"{model}.{label}: expected a weight from 0, came {weight!r}")
-    total = sum(weights.values())
+    try:
+        total = sum(weights.values())
+    except OverflowError:
+        raise ValueError(f"{model}: expected weights that add up to a number, came larger ones") from None
     if not total:
         raise ValueError(f"{model}: expected a weight above 0, came none")
     chosen = {str(label): weight for label, weight in weights.items() if weight}

@@ -1,10 +1,11 @@
 """What is remembered of models' signatures: fresh for seconds, asked for by one caller for all who wait."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tidegate_proto.prediction_pb2 import GetModelMetadataRequest
+from tidegate_proto.prediction_pb2 import GetModelMetadataRequest, GetModelMetadataResponse
 from tidegate_web.errors import DeadlineExceeded, TidegateError, Unavailable
 from tidegate_web.prediction import ModelMetadata, ModelRef
 from tidegate_web.serving import wire
@@ -16,8 +17,11 @@ FRESH_S = 5.0
 STALE_S = 60.0
 """How long they are used while asking again, so that no request waits for it."""
 
-ASK_S = 10.0
-"""How long one question may take, whoever waits for it."""
+ASK_S = 2.0
+"""How long one model server may take for an answer, whoever waits for it; then another is asked."""
+
+MAX_ASKED = 3
+"""Model servers that are asked while one after the other does not answer."""
 
 MAX_MODELS = 256
 """How many models, versions and labels are remembered."""
@@ -97,10 +101,7 @@ class Signatures:
         request = GetModelMetadataRequest(model_spec=wire.to_spec(model), metadata_field=["signature_def"])
         asked_at = self._clock()
         try:
-            response, _ = await self._dispatcher.call(
-                model, lambda backend: backend.metadata, request, ASK_S, judged=False
-            )
-            metadata = wire.from_metadata(response)
+            metadata = wire.from_metadata(await self._ask_some(model, request))
         except (Unavailable, DeadlineExceeded):
             raise  # who does not answer changes nothing about what is remembered
         except TidegateError:
@@ -111,3 +112,14 @@ class Signatures:
         if len(self._known) > MAX_MODELS:
             del self._known[next(iter(self._known))]
         return metadata
+
+    async def _ask_some(self, model: ModelRef, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
+        """Ask one model server after the other until one answers: the balancer does not choose one twice in a row."""
+        for _ in range(MAX_ASKED - 1):
+            with contextlib.suppress(DeadlineExceeded):
+                return await self._ask_one(model, request)
+        return await self._ask_one(model, request)
+
+    async def _ask_one(self, model: ModelRef, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
+        response, _ = await self._dispatcher.call(model, lambda backend: backend.metadata, request, ASK_S, judged=False)
+        return response
