@@ -27,7 +27,6 @@ class Heard:
     """What came back: the statuses and bodies of the answers, and whether the connection was closed without one."""
 
     statuses: tuple[int, ...]
-    last_head: bytes = b""
     last_body: bytes = b""
 
 
@@ -112,7 +111,7 @@ def _heard(received: bytes, sent: bytes) -> Heard:
     answers = split(received, sent) or []
     if not answers:
         return Heard(())
-    return Heard(tuple(int(head.split(b" ", 2)[1]) for head, _ in answers), *answers[-1])
+    return Heard(tuple(int(head.split(b" ", 2)[1]) for head, _ in answers), answers[-1][1])
 
 
 def complaint(case: Case, heard: Heard) -> str:

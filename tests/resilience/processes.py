@@ -118,11 +118,6 @@ class ModelServer(Child):
         self.send(signal.SIGUSR1)
         return await self._line()
 
-    async def stopped_counts(self) -> dict[str, Any]:
-        """Stop it with a drain; gives what reached it in all."""
-        await self.stop()
-        return await self._line()
-
     async def _line(self) -> dict[str, Any]:
         assert self.process.stdout is not None
         readable = asyncio.Event()
