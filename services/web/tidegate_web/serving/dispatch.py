@@ -79,8 +79,9 @@ class Dispatcher:
             TidegateError: The last try's error.
         """
         deadline = self._clock() + timeout_s
-        self._budget.count_call()
-        self._searches.count_call()
+        if judged:
+            self._budget.count_call()
+            self._searches.count_call()
         tried: list[Backend] = []
         backend = first or self._balancer.choose(self._balancer.candidates(model))
         error: TidegateError = Unavailable("No model server can answer now")

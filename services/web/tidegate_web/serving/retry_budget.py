@@ -28,7 +28,7 @@ class RetryBudget:
         bucket = self._bucket()
         calls = sum(calls for _, calls, _ in self._seconds)
         retries = sum(retries for _, _, retries in self._seconds)
-        if retries >= max(RESERVE, SHARE * calls):
+        if retries + 1 > max(RESERVE, SHARE * calls):
             return False
         bucket[2] += 1
         return True
