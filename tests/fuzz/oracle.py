@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from tests.fuzz.grammar import Case
 
-STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 417, 429, 503, 504})
+STATUSES = frozenset({200, 204, 304, 400, 401, 403, 404, 405, 413, 415, 417, 429, 501, 503, 504})
 """The error table's, and what HTTP itself asks of a server; never 500."""
 
 PAGES = (b"/ ", b"/?", b"/#", b"/home", b"/assets/", b"/docs")
