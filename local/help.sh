@@ -5,5 +5,5 @@ if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m') plain=$(pri
 awk -v bold="$bold" -v plain="$plain" '
     /^## / { printf "\n%s%s%s\n", bold, substr($0, 4), plain }
     /^[a-z-]+:.*## / { name = $0; sub(/:.*/, "", name); text = $0; sub(/.*## /, "", text)
-                       printf "  %smake %-13s%s %s\n", bold, name, plain, text }
+                       printf "  %smake %-16s%s %s\n", bold, name, plain, text }
 ' "$@"

@@ -4,9 +4,9 @@ State lives in .run/: the trained models, links to the user's, their cards, and 
 """
 
 import fcntl
+import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -123,17 +123,23 @@ def _run(sources: Sequence[ModelSource], ports: Ports, stopping: list[int]) -> i
 def _wait_for_answer(
     source: ModelSource, ports: Ports, processes: "subprocess.Popen[bytes]", stopping: list[int]
 ) -> bool:
-    """Wait until the gateway shows the model's form; say so when that takes long."""
+    """Wait until the gateway knows a model server that has the model; say so when that takes long.
+
+    It is asked on its ops port, which needs no token and no TLS whatever the settings are.
+    """
     started = time.monotonic()
     warned = False
     while not stopping and processes.poll() is None:
         try:
-            with socket.create_connection(("127.0.0.1", ports.grpc_port), timeout=5):
-                pass  # the model server opens its port when the model is loaded
-            with urllib.request.urlopen(f"http://127.0.0.1:{ports.http_port}/?model={source.name}", timeout=5):
+            with urllib.request.urlopen(
+                f"http://127.0.0.1:{ports.ops_port}/status.json?history=0", timeout=5
+            ) as answer:
+                backends = json.load(answer)["backends"]
+            if any("AVAILABLE" in backend["models"].get(source.name, {}).values() for backend in backends):
                 return True
         except OSError:
-            time.sleep(0.1)
+            pass
+        time.sleep(0.1)
         if not warned and time.monotonic() - started > START_S:
             sys.stderr.write(f"\ntidegate: no answer after {START_S:g} s; still waiting (Ctrl-C stops)\n\n")
             warned = True
@@ -141,7 +147,8 @@ def _wait_for_answer(
 
 
 def _announce(sources: Sequence[ModelSource], ports: Ports) -> None:
-    base = f"http://127.0.0.1:{ports.http_port}"
+    scheme = "https" if os.environ.get("TIDEGATE_TLS_CERT_FILE") else "http"
+    base, ops = f"{scheme}://127.0.0.1:{ports.http_port}", f"http://127.0.0.1:{ports.ops_port}"
     first, *others = (f"{base}/v1/models/{source.name}:predict" for source in sources)
     lines = (
         f"Tidegate serves {' and '.join(source.name for source in sources)}",
@@ -149,7 +156,9 @@ def _announce(sources: Sequence[ModelSource], ports: Ports) -> None:
         f"  form     {base}/",
         f"  API      {first}",
         *(f"           {other}" for other in others),
-        f"  metrics  http://127.0.0.1:{ports.ops_port}/metrics",
+        f"  docs     {base}/docs",
+        f"  status   {ops}/status",
+        f"  metrics  {ops}/metrics",
         "",
         "Ctrl-C stops it.",
     )

@@ -40,10 +40,14 @@ def make_ops_app(metrics: Metrics, lifecycle: Lifecycle, status: LiveStatus, pee
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def front(_: web.Request) -> web.Response:
+        raise web.HTTPFound("/status")
+
     app = web.Application()
     app.cleanup_ctx.append(following)
     app.add_routes(
         [
+            web.get("/", front),
             web.get("/metrics", show_metrics),
             web.get("/healthz", healthz),
             web.get("/readyz", readyz),
