@@ -38,7 +38,7 @@ TITLES = {
     HTTPStatus.BAD_REQUEST: "This cannot be asked",
     HTTPStatus.UNAUTHORIZED: "A token is needed",
     HTTPStatus.FORBIDDEN: "Not sent from here",
-    HTTPStatus.NOT_FOUND: "No such model",
+    HTTPStatus.NOT_FOUND: "No such model, version or label",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This cannot be read",
     HTTPStatus.TOO_MANY_REQUESTS: "Very busy",
