@@ -38,10 +38,18 @@ MODEL_SERVER = str(Path(sys.executable).with_name("tidegate-serving"))
 START_S = 60
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    with socket.socket() as trial:
-        trial.bind(("127.0.0.1", 0))
-        return int(trial.getsockname()[1])
+    """A port that nobody listens on, and that no test has been given before: the system may name one twice."""
+    while True:
+        with socket.socket() as trial:
+            trial.bind(("127.0.0.1", 0))
+            port = int(trial.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port
 
 
 @dataclass

@@ -136,8 +136,9 @@ class Gateway(Child):
     """A gateway, with the settings given; in a pod's surroundings where `pod` has any."""
 
     def __init__(self, backends: str, log: Path, settings: dict[str, str], pod: dict[str, str] | None = None) -> None:
-        self.http = f"127.0.0.1:{free_port()}"
-        self.ops = f"127.0.0.1:{free_port()}"
+        with socket.socket() as held:  # both at once, or the system may name one port twice
+            held.bind(("127.0.0.1", 0))
+            self.http, self.ops = f"127.0.0.1:{held.getsockname()[1]}", f"127.0.0.1:{free_port()}"
         self._backends, self._settings, self._pod = backends, settings, pod
         module = "tests.doubles.gateway_in_a_pod" if pod else "tidegate_web"
         environment = {
