@@ -75,7 +75,7 @@ class Metrics:
     def of_backend(self, address: str) -> "BackendMetrics":
         """Return what is counted of one model server; of one that comes back before it has quite gone, the same."""
         known = self._backends.get(address)
-        if known is None or known.removed:
+        if known is None:
             known = self._backends[address] = BackendMetrics(
                 address, self._backend_requests, self._backend_outstanding, self._backends
             )
@@ -110,8 +110,7 @@ class BackendMetrics:
         siblings: All of them by address, from which it takes itself out.
 
     Attributes:
-        users: Backends of this address.
-        removed: Whether it counts no more.
+        users: Backends of this address; without any, nothing is counted any more.
     """
 
     def __init__(
@@ -123,17 +122,16 @@ class BackendMetrics:
         self._codes: set[str] = set()
         self._siblings = siblings
         self.users = 0
-        self.removed = False
 
     def answered(self, code: str) -> None:
         """Count an answer of the given gRPC code; one that comes after the backend went counts no more."""
-        if not self.removed:
+        if self.users:
             self._codes.add(code)
             self._requests.labels(self._address, code).inc()
 
     def outstanding(self, calls: int) -> None:
         """Tell how many calls are in flight."""
-        if not self.removed:
+        if self.users:
             self._outstanding.labels(self._address).set(calls)
 
     def remove(self) -> None:
@@ -141,8 +139,7 @@ class BackendMetrics:
         self.users -= 1
         if self.users:
             return
-        self.removed = True
-        self._siblings.pop(self._address, None)
+        del self._siblings[self._address]
         for code in self._codes:
             self._requests.remove(self._address, code)
         self._codes.clear()
