@@ -11,6 +11,11 @@ from tests.resilience.report import Report
 
 PER_SECOND = 200.0
 
+SPREAD_FULL, SPREAD_SHORT = 0.10, 0.50
+"""How far from the mean one of equal servers may be. In the short form they are not quite equal: other tests take the
+processor from one or the other. tests/unit/test_web_balancer.py holds the 10 % on a clock of its own.
+"""
+
 
 async def spread(stage: Stage, report: Report) -> None:
     """Four equal model servers, then the same with one of them five times as slow."""
@@ -28,7 +33,8 @@ async def spread(stage: Stage, report: Report) -> None:
             report.no_failures(outcomes)
             mean = sum(rows) / len(rows)
             widest = max(abs(got - mean) / mean for got in rows)
-            report.check("equal ones within 10 % of their mean", f"{widest:.1%} {rows}", holds=widest <= 0.10)
+            limit = SPREAD_FULL if report.full else SPREAD_SHORT
+            report.check(f"equal ones within {limit:.0%} of their mean", f"{widest:.1%} {rows}", holds=widest <= limit)
         else:
             report.check("a slow one gets less than half of an equal's share", rows, holds=rows[3] < min(rows[:3]) / 2)
         await gateway.kill()
