@@ -54,7 +54,7 @@ undeploy: ## Take it out of the cluster
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## Run the tests that need no cluster
-	@$(BIN)/python -m pytest -m "not cluster"
+	@$(BIN)/python -m pytest -m "not cluster and not cluster_full"
 
 .PHONY: test-resilience
 test-resilience: $(VENV)/dev.stamp ## Try to break gateways at full length, restarts by the fifty; the report goes to build/resilience.json

@@ -1,35 +1,19 @@
 """What every kustomization promises, read off its rendering."""
 
 import re
-import shutil
-import subprocess
 import tomllib
-from functools import cache
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.manifests.rendering import ROOT, Manifest, render
+
 FOLDERS = ("k8s", "k8s/overlays/laptop", "k8s/overlays/production", "k8s/overlays/capped")
 TIERS = ("web", "serving")
 LONGEST_REQUEST_S = 10
 DRAIN_S = 5
 
-Manifest = dict[str, Any]
 every_folder = pytest.mark.parametrize("folder", FOLDERS)
 every_tier = pytest.mark.parametrize("tier", TIERS)
-
-
-@cache
-def render(folder: str) -> dict[tuple[str, str], Manifest]:
-    kubectl = shutil.which("kubectl")
-    assert kubectl is not None, "kubectl renders the manifests: see https://kubernetes.io/docs/tasks/tools"
-    done = subprocess.run([kubectl, "kustomize", folder], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    manifests = list(yaml.safe_load_all(done.stdout))
-    return {(manifest["kind"], manifest["metadata"]["name"]): manifest for manifest in manifests}
 
 
 def pod(folder: str, tier: str) -> Manifest:
