@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.manifests.test_manifests import Manifest, render
+from tests.manifests.rendering import Manifest, render
 from tidegate_serving.flags import parse
 from tidegate_web.serving.router import parse_routes
 from tidegate_web.settings import Settings
