@@ -26,26 +26,29 @@ def view(model: Model) -> tuple[dict[str, int], dict[int, int]]:
     return dict(model.labels), model.shares()
 
 
+FIRST = {"stable": 1, "canary": 2}
 LABELLED = {"stable": 2, "canary": 2, "previous": 1}
 BACK = {"stable": 1, "canary": 2, "previous": 1}
+PROMOTED_AGAIN = promote(roll_back(promoted(), loaded=True)[-1])
+
+TABLE = {
+    "deploy": ([deployed()], [({"stable": 1}, {1: 100})]),
+    "release": ([released()], [(FIRST, {1: 100})]),
+    "canary": ([canary(released(), 10)], [(FIRST, {1: 90, 2: 10})]),
+    "canary of nobody": ([canary(released(), 0)], [(FIRST, {1: 100})]),
+    "promote": (promote(canary(released(), 10)), [(FIRST, {2: 100}), (LABELLED, {2: 100}), (LABELLED, {2: 100})]),
+    "roll a canary back": (roll_back(canary(released(), 10), loaded=True), [(FIRST, {1: 100})]),
+    "roll a promotion back": (
+        roll_back(promoted(), loaded=True),
+        [(LABELLED, {1: 100}), (BACK, {1: 100}), (BACK, {1: 100})],
+    ),
+    "take away what does not load": (roll_back(released(), loaded=False), [({"stable": 1}, {1: 100})]),
+    "release the next": ([release(promoted(), THREE)], [({"stable": 2, "canary": 3}, {2: 100})]),
+    "promote again": (PROMOTED_AGAIN, [(BACK, {2: 100}), (LABELLED, {2: 100}), (LABELLED, {2: 100})]),
+}
 
 
-@pytest.mark.parametrize(
-    ("steps", "views"),
-    [
-        ([deployed()], [({"stable": 1}, {1: 100})]),
-        ([released()], [({"stable": 1, "canary": 2}, {1: 100})]),
-        ([canary(released(), 10)], [({"stable": 1, "canary": 2}, {1: 90, 2: 10})]),
-        ([canary(released(), 0)], [({"stable": 1, "canary": 2}, {1: 100})]),
-        (promote(canary(released(), 10)), [({"stable": 1, "canary": 2}, {2: 100}), (LABELLED, {2: 100}), (LABELLED, {2: 100})]),
-        (roll_back(canary(released(), 10), loaded=True), [({"stable": 1, "canary": 2}, {1: 100})]),
-        (roll_back(promoted(), loaded=True), [(LABELLED, {1: 100}), (BACK, {1: 100}), (BACK, {1: 100})]),
-        (roll_back(released(), loaded=False), [({"stable": 1}, {1: 100})]),
-        ([release(promoted(), THREE)], [({"stable": 2, "canary": 3}, {2: 100})]),
-        (promote(roll_back(promoted(), loaded=True)[-1]), [(BACK, {2: 100}), (LABELLED, {2: 100}), (LABELLED, {2: 100})]),
-    ],
-    ids=["deploy", "release", "canary", "canary-0", "promote", "roll-back-canary", "roll-back-promoted", "drop", "next", "again"],
-)  # fmt: skip
+@pytest.mark.parametrize(("steps", "views"), TABLE.values(), ids=TABLE)
 def test_a_command_leads_clients_step_by_step(steps, views):
     assert [view(step) for step in steps] == views
 
