@@ -16,4 +16,4 @@ set -- "${NAME:-}" "${VERSIONS:-}"
 [ -z "${TOKEN_FILE:-}" ] || set -- "$@" --token-file "$TOKEN_FILE"
 [ -z "${JSON:-}" ] || set -- "$@" --json "$JSON"
 # shellcheck disable=SC2086 # ARGS are several
-PYTHONPATH=loadtest${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m compare "$@" ${ARGS:-}
+PYTHONPATH=k8s:loadtest${PYTHONPATH:+:$PYTHONPATH} exec "$python" -m compare "$@" ${ARGS:-}

@@ -1,7 +1,7 @@
 """`python -m compare MODEL OLD,NEW`: may the new version take the old one's place?
 
 Exit code 0 when nothing speaks against it, 1 when a threshold is passed or a change breaks clients, 2 when they could
-not be compared. k8s/compare-versions.sh, which `make compare-versions` runs, calls it with PYTHONPATH=loadtest.
+not be compared. k8s/compare-versions.sh, which `make compare-versions` runs, calls it with PYTHONPATH=k8s:loadtest.
 """
 
 import argparse

@@ -20,7 +20,7 @@ class Thresholds:
 
     disagreement: float = 0.05
     accuracy_drop: float = 0.0
-    latency_ratio: float = 1.5
+    latency_ratio: float = 1.25
 
 
 @dataclass(frozen=True, slots=True)
