@@ -11,8 +11,8 @@ import tensorflow as tf
 
 Function = Callable[..., dict[str, tf.Tensor]]
 
-ROUNDS = 40
-SIDE = 400
+ROUNDS = 20
+SIDE = 300
 """A version that is plainly slower: so many products of matrices of this side."""
 
 

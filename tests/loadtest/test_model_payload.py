@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from answers import agrees, malformed, rows_of
-from samples import SampleError, Sample, class_names, draw, endless, examples, find_card, fits, read_card, row_shape
+from samples import Sample, SampleError, class_names, draw, endless, examples, find_card, fits, read_card, row_shape
 from signatures import Signature, SignatureError, Tensor, choose, read_signatures
 
 ROOT = Path(__file__).resolve().parents[2]

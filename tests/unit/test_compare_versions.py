@@ -4,7 +4,7 @@ import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compare.comparison import Answer, agreement, difference
@@ -13,6 +13,7 @@ from compare.latency import latency, ratio
 from compare.verdict import Comparison, Thresholds, objections
 from signatures import Signature, Tensor
 
+few = settings(max_examples=40)
 numbers = st.floats(width=32) | st.integers(-(10**6), 10**6)
 leaves = numbers | st.booleans() | st.text(max_size=3) | st.just({"b64": "AA=="})
 values = st.recursive(leaves, lambda inner: st.lists(inner, max_size=4), max_leaves=12)
@@ -20,12 +21,14 @@ outputs = values | st.dictionaries(st.sampled_from(["a", "b"]), values, min_size
 answers = outputs.map(Answer) | st.just(Answer(problem="400: no"))
 
 
+@few
 @given(answers)
 def test_an_answer_is_like_itself(answer):
     found = difference(answer, answer)
     assert (found.why, found.largest, found.total) == ("", 0.0, 0.0)
 
 
+@few
 @given(answers, answers)
 def test_figures_do_not_depend_on_which_version_is_the_old_one(one, other):
     there, back = difference(one, other), difference(other, one)
@@ -33,6 +36,7 @@ def test_figures_do_not_depend_on_which_version_is_the_old_one(one, other):
     assert (there.largest, there.total, there.numbers) == (back.largest, back.total, back.numbers)
 
 
+@few
 @given(answers, answers)
 def test_no_figure_is_ever_nan_or_infinite(one, other):
     found = difference(one, other)
@@ -41,6 +45,7 @@ def test_no_figure_is_ever_nan_or_infinite(one, other):
     assert 0 <= found.largest <= found.total or found.numbers == 0
 
 
+@few
 @given(st.lists(numbers, min_size=1), st.floats(0.01, 1e6))
 def test_a_number_that_moves_is_a_difference(row, by):
     moved = [row[0] + by * (1 + abs(row[0])), *row[1:]]
@@ -48,6 +53,7 @@ def test_a_number_that_moves_is_a_difference(row, by):
     assert found.why or not math.isfinite(row[0])
 
 
+@few
 @given(st.lists(st.tuples(answers, answers, st.none() | st.integers(0, 3))))
 def test_every_row_is_counted_once(rows):
     old, new, expected = ([row[column] for row in rows] for column in range(3))
@@ -169,6 +175,7 @@ def test_a_signature_that_goes_breaks_and_one_that_comes_does_not():
     ]
 
 
+@few
 @given(st.lists(st.floats(0.01, 1e4), min_size=2))
 def test_quantiles_lie_within_what_was_timed_and_rise(times):
     found = latency(times)
