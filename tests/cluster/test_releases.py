@@ -19,7 +19,7 @@ from release.checkout import Checkout
 from tests.cluster.cluster import ROOT, Cluster, wait_for
 from tests.cluster.load import KeepAliveLoad, Request, failures, summary
 
-pytestmark = [pytest.mark.cluster_full, pytest.mark.usefixtures("served")]
+pytestmark = [pytest.mark.cluster_full, pytest.mark.usefixtures("loading", "served")]
 
 COMMAND_S = 600
 SOME_S = 5.0
@@ -28,7 +28,7 @@ SOME_S = 5.0
 WEB = f"tidegate/web:{Checkout(ROOT).version('web')}"
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(scope="module")
 def loading(cluster: Cluster) -> None:
     """A way for images into the cluster."""
     context = cluster.kubectl("config", "current-context").strip()
@@ -51,7 +51,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(cluster: Cluster, loading: None) -> None:
+def served(cluster: Cluster) -> None:
     """Two gateways and two model servers with the examples."""
     cluster.deploy(cluster.overlay(replicas={"web": (2, 2), "serving": (2, 2)}))
 
