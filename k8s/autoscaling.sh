@@ -66,7 +66,8 @@ to_cpu() {
         return
     }
     # KEDA's owner goes, the autoscaler stays; otherwise Kubernetes would take it away too, at a time of its own
-    kubectl delete scaledobject "$name" --cascade=orphan --wait || die "the cluster refused it; its words are above"
+    kubectl delete scaledobject "$name" --cascade=orphan --timeout=60s ||
+        die "KEDA did not let go of the ScaledObject $name within 60 s; its operator does that: is it running?"
     cpu=$(autoscaler '{.spec.metrics[?(@.type=="Resource")]}')
     kubectl patch hpa "$name" --type=merge --patch "{\"spec\": {\"metrics\": [$cpu]}, \"metadata\": {
         \"labels\": {
@@ -74,7 +75,6 @@ to_cpu() {
             \"scaledobject.keda.sh/name\": null
         },
         \"annotations\": {
-            \"kubectl.kubernetes.io/last-applied-configuration\": null,
             \"scaledobject.keda.sh/transfer-hpa-ownership\": null
         }}}"
 }
