@@ -2,11 +2,11 @@
 
     .venv/bin/python benchmarks/pending_target.py --url http://127.0.0.1:30080 --model and_gate
 
-For a deployment with one model server, which has to be what limits it: give it a CPU limit and the gateways none. Keeps 1,
-2, 4 … predictions of one row on their way, each number for longer than the gateway's average looks back. For each it
-prints pending predictions as the gateways export them, answers a second, p50 and p99 in milliseconds; in the end the power,
-answers a second over p50, as a share of the greatest. The knee is where it is greatest (Kleinrock): from there on more
-waiting costs more latency than it buys throughput.
+For a deployment with one model server, which has to be what limits it: give it a CPU limit and the gateways none.
+Keeps 1, 2, 4 … predictions of one row on their way, each number for longer than the gateway's average looks back. For
+each it prints pending predictions as the gateways export them, answers a second, p50 and p99 in milliseconds; in the
+end the power, answers a second over p50, as a share of the greatest. The knee is where it is greatest (Kleinrock):
+from there on more waiting costs more latency than it buys throughput.
 """
 
 import argparse

@@ -116,7 +116,7 @@ def with_component(cluster: Cluster, base: Path) -> Path:
 
 
 def moves(cluster: Cluster, base: Path) -> Iterator[tuple[str, str]]:
-    """Go into the component and out of it in each way that the docs tell; gives the way, and who owns the autoscaler."""
+    """Go into the component and out of it in each way that the docs tell; gives the way and the owner after it."""
     cluster.apply(with_component(cluster, base))
     yield "apply with the component", "ScaledObject"
     cluster.apply(base)
