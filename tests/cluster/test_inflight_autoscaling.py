@@ -6,14 +6,16 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from tests.cluster.cluster import ROOT, Cluster, wait_for
+
+from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.load import KeepAliveLoad, failures, summary
-from tests.cluster.overlay import CONTAINER, patch
+from tests.cluster.overlay import CONTAINER, ROOT, patch
 
 AUTOSCALER = "tidegate-serving"
 PENDING = "s0-metric-api-tidegate_serving_pending_predictions_average"
@@ -146,7 +148,7 @@ def test_moving_between_the_signals_under_load_loses_no_pod_no_request_and_keeps
             Watch(keda, "hpa", "{.type} {.object.metadata.name} {.object.metadata.uid}") as autoscalers,
         ):
             for way, owner in moves(keda, base):
-                wait_for(f"the autoscaler after: {way}", lambda owner=owner: _settled(keda, owner), 90)
+                wait_for(f"the autoscaler after: {way}", partial(_settled, keda, owner), 90)
                 time.sleep(20)  # more than the controller's period: it decides with the new signal
         requests = load.since(began)
     assert not failures(requests), summary(requests)
