@@ -63,7 +63,7 @@ waited=0
 while :; do
     missing=
     for tier in serving web; do
-        state=$(kubectl get hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.currentMetrics[*].resource.current.averageUtilization}')
+        state=$(kubectl get hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.currentMetrics[0].resource.current.averageUtilization}')
         echo "$state" | awk '{ exit !(NF == 3 && $2 >= $1) }' || missing="$missing tidegate-$tier"
     done
     [ -n "$missing" ] || break
