@@ -126,18 +126,44 @@ def test_prometheus_is_asked_for_the_same_sum_of_one_namespace_and_its_silence_i
     }
 
 
+@pytest.fixture
+def choose(tmp_path):
+    """Run k8s/autoscaling.sh with a kubectl that answers as the given lines of a shell's case say."""
+
+    def run(signal: str, *answers: str) -> subprocess.CompletedProcess[str]:
+        kubectl = tmp_path / "kubectl"
+        kubectl.write_text("\n".join(["#!/bin/sh", 'case "$*" in', *answers, "esac"]))
+        kubectl.chmod(0o755)
+        environment = {"SIGNAL": signal, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        command = ["k8s/autoscaling.sh"]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
 @pytest.mark.parametrize("signal", ["", "memory"])
-def test_the_script_names_the_signals_that_there_are(signal, tmp_path):
-    kubectl = tmp_path / "kubectl"
-    kubectl.write_text("#!/bin/sh\n")
-    kubectl.chmod(0o755)
-    done = subprocess.run(
-        ["k8s/autoscaling.sh"],
-        cwd=ROOT,
-        env={"SIGNAL": signal, "PATH": f"{tmp_path}:/usr/bin:/bin"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def test_the_script_names_the_signals_that_there_are(choose, signal):
+    done = choose(signal)
     assert done.returncode == 1
     assert f"SIGNAL={signal}: expected inflight or cpu" in done.stderr
+
+
+def test_the_script_asks_for_keda_before_it_changes_anything(choose):
+    done = choose("inflight", "*crd*) exit 1 ;;", "*apply*) echo changed >&2 ;;")
+    assert done.returncode == 1
+    assert "the cluster has no KEDA" in done.stderr
+    assert "2.20 or newer" in done.stderr
+    assert "changed" not in done.stderr
+
+
+def test_the_script_asks_for_a_deployment_where_there_is_none(choose):
+    done = choose("inflight", '*"get hpa"*) echo \'"tidegate-serving" not found\' >&2; exit 1 ;;')
+    assert done.returncode == 1
+    assert '"tidegate-serving" not found' in done.stderr
+    assert "Deploy first: make deploy" in done.stderr
+
+
+def test_the_script_leaves_cpu_alone_where_it_is_what_counts(choose):
+    done = choose("cpu", "*delete* | *patch*) exit 1 ;;")
+    assert done.returncode == 0
+    assert "scales on CPU alone already" in done.stdout
