@@ -61,14 +61,15 @@ to_inflight() {
 }
 
 to_cpu() {
-    [ "$owner" = ScaledObject ] || {
+    if [ -z "$owner$(autoscaler '{.spec.metrics[?(@.type=="External")].type}')" ]; then
         say "$name scales on CPU alone already"
         return
-    }
-    # KEDA's owner goes, the autoscaler stays; otherwise Kubernetes would take it away too, at a time of its own
-    kubectl delete scaledobject "$name" --cascade=orphan --timeout=60s ||
-        die "KEDA did not let go of the ScaledObject $name within 60 s; its operator does that: is it running?"
+    fi
     cpu=$(autoscaler '{.spec.metrics[?(@.type=="Resource")]}')
+    [ -n "$cpu" ] || die "KEDA's autoscaler has no target of CPU to go back to: give the ScaledObject $name its cpu trigger again"
+    # KEDA's owner goes, the autoscaler stays; otherwise Kubernetes would take it away too, at a time of its own
+    kubectl delete scaledobject "$name" --ignore-not-found --cascade=orphan --timeout=60s ||
+        die "KEDA did not let go of the ScaledObject $name within 60 s; its operator does that: is it running?"
     kubectl patch hpa "$name" --type=merge --patch "{\"spec\": {\"metrics\": [$cpu]}, \"metadata\": {
         \"labels\": {
             \"app.kubernetes.io/version\": null,
