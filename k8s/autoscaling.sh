@@ -68,7 +68,7 @@ to_cpu() {
     cpu=$(autoscaler '{.spec.metrics[?(@.type=="Resource")]}')
     [ -n "$cpu" ] || die "KEDA's autoscaler has no target of CPU to go back to: give the ScaledObject $name its cpu trigger again"
     # KEDA's owner goes, the autoscaler stays; otherwise Kubernetes would take it away too, at a time of its own
-    kubectl delete scaledobject "$name" --ignore-not-found --cascade=orphan --timeout=60s ||
+    [ -z "$owner" ] || kubectl delete scaledobject "$name" --cascade=orphan --timeout=60s ||
         die "KEDA did not let go of the ScaledObject $name within 60 s; its operator does that: is it running?"
     kubectl patch hpa "$name" --type=merge --patch "{\"spec\": {\"metrics\": [$cpu]}, \"metadata\": {
         \"labels\": {
