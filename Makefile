@@ -46,6 +46,10 @@ cluster: ## Make a kind cluster with metrics-server
 deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscalers (OVERLAY=k8s/overlays/laptop)
 	@k8s/deploy.sh
 
+.PHONY: autoscaling
+autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight needs KEDA, SIGNAL=cpu; TARGET=8)
+	@k8s/autoscaling.sh
+
 .PHONY: undeploy
 undeploy: ## Take it out of the cluster
 	@kubectl delete --ignore-not-found -k $(or $(OVERLAY),k8s)
