@@ -33,7 +33,7 @@ def test_it_holds_what_the_names_say(folder):
         *(("PodDisruptionBudget", f"tidegate-{tier}") for tier in TIERS),
         *(("Service", name) for name in ("tidegate-web", "tidegate-web-ops", "tidegate-serving")),
         *((kind, "tidegate-web") for kind in ("ServiceAccount", "Role", "RoleBinding")),
-        *(("ConfigMap", name) for name in ("tidegate-models", "tidegate-cards")),
+        *(("ConfigMap", name) for name in ("tidegate-models", "tidegate-routes", "tidegate-cards")),
     }
 
 
