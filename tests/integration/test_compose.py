@@ -1,20 +1,17 @@
-"""compose.yaml says what the manifests say, and does it: up, an answer, scale, kill, down."""
+"""compose.yaml says what the manifests say, and Compose takes it."""
 
 import os
 import re
-import shlex
-import shutil
 import subprocess
 import tomllib
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.integration.compose import ROOT, compose_command
 from tidegate_web.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
 PACKAGES = {"web": "services/web", "serving": "services/serving", "loadtest": "."}
 
@@ -27,16 +24,6 @@ def container_of(tier: str) -> dict[str, Any]:
 
 def seconds(text: str) -> float:
     return float(text.removesuffix("s"))
-
-
-def compose_commands() -> list[list[str]]:
-    """Docker's plugin, and Debian's docker-compose 1.29, as far as they are installed."""
-    commands = [shlex.split(os.environ["COMPOSE"])] if "COMPOSE" in os.environ else []
-    if shutil.which("docker"):
-        plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
-        commands += [["docker", "compose"]] if plugin.returncode == 0 else []
-    commands += [["docker-compose"]] if shutil.which("docker-compose") else []
-    return commands
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -56,7 +43,7 @@ def test_a_service_is_never_pulled_from_a_stranger(name):
 def test_a_service_has_no_more_rights_than_it_needs(name):
     service = SERVICES[name]
     assert service["read_only"] is True
-    assert service["tmpfs"] == ["/tmp"]
+    assert service["tmpfs"] == ["/tmp"]  # noqa: S108 the containers' own
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "user", "network_mode", "pid"} & service.keys()
@@ -98,28 +85,29 @@ def test_a_container_has_the_time_to_finish_what_it_has():
     assert seconds(SERVICES["serving"]["stop_grace_period"]) > longest
 
 
-@pytest.mark.parametrize("files", [["compose.yaml"], ["compose.yaml", "compose.model.yaml"]], ids=len)
-def test_compose_accepts_the_files(files):
-    commands = compose_commands()
-    if not commands:
-        assert not os.environ.get("CI"), "docker-compose is missing"
-        pytest.skip("neither docker compose nor docker-compose is installed")
-    environment = os.environ | {"MODEL_DIR": "/srv/models/mine", "MODEL_NAME": "mine"}
-    for command in commands:
-        given = [*command, *(part for file in files for part in ("-f", file)), "config"]
-        done = subprocess.run(given, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert ("mine" in done.stdout) == (len(files) > 1)
+def config(*files: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    named = [part for file in files for part in ("-f", file)]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MODEL_")} | variables
+    return subprocess.run(
+        [*compose_command(), *named, "config"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_compose_accepts_the_file():
+    done = config("compose.yaml")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_own_model_takes_the_place_of_those_in_the_image():
+    done = config("compose.yaml", "compose.model.yaml", MODEL_DIR="/srv/mine", MODEL_NAME="mine")
+    assert done.returncode == 0, done.stderr
+    services = yaml.safe_load(done.stdout)["services"]
+    assert "--model_base_path=/models/mine" in services["serving"]["command"]
+    assert not any(part.startswith("--model_config_file") for part in services["serving"]["command"])
+    assert services["web"]["environment"]["TIDEGATE_MODELS"] == "mine"
 
 
 def test_an_own_model_without_its_name_is_asked_for_it():
-    commands = compose_commands()
-    if not commands:
-        assert not os.environ.get("CI"), "docker-compose is missing"
-        pytest.skip("neither docker compose nor docker-compose is installed")
-    environment = {name: value for name, value in os.environ.items() if name != "MODEL_NAME"}
-    for command in commands:
-        given = [*command, "-f", "compose.yaml", "-f", "compose.model.yaml", "config"]
-        done = subprocess.run(given, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode != 0
-        assert "expected the name to serve it as" in done.stderr
+    done = config("compose.yaml", "compose.model.yaml", MODEL_DIR="/srv/mine")
+    assert done.returncode != 0
+    assert "expected the name to serve it as" in done.stderr
