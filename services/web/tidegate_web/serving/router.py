@@ -45,9 +45,8 @@ class Split:
     @property
     def shares(self) -> dict[str, float]:
         """The share of the clients that each label has; all together 1."""
-        return {
-            label: end - start for label, start, end in zip(self.labels, (0.0, *self.ends), self.ends, strict=False)
-        }
+        starts = (0.0, *self.ends[:-1])
+        return {label: end - start for label, start, end in zip(self.labels, starts, self.ends, strict=True)}
 
 
 def parse_routes(text: str) -> Mapping[str, Split]:
