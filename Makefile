@@ -55,7 +55,7 @@ compare-versions: $(VENV)/run.stamp ## Ask two versions the same and fail where 
 	@k8s/compare-versions.sh
 
 .PHONY: autoscaling
-autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight needs KEDA, SIGNAL=cpu; TARGET=8)
+autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight with KEDA, or cpu; TARGET=16 CPU=60)
 	@k8s/autoscaling.sh
 
 .PHONY: undeploy

@@ -3,7 +3,8 @@
 # the same bounds, and no pod comes or goes by the change itself.
 #   SIGNAL=inflight   pending predictions, through KEDA, with CPU as the safety net
 #   SIGNAL=cpu        CPU alone, as the base has it
-#   TARGET=8          with inflight: pending predictions for each model server
+#   TARGET=16         with inflight: pending predictions for each model server
+#   CPU=60            with inflight: percent of the requested CPU at which the safety net acts; as it is, unless said
 #   WAIT_S=120        longest wait for the first figure
 . "$(dirname "$0")/say.sh"
 
@@ -33,17 +34,18 @@ to_inflight() {
 	  - hpa.yaml
 	components:
 	  - ../../k8s/components/inflight-autoscaling
-	END
-    if [ -n "${TARGET:-}" ]; then
-        cat >>"$folder/kustomization.yaml" <<-END
 	patches:
+	END
+    for setting in "0/metadata/targetValue=${TARGET:-}" "1/metadata/value=${CPU:-}"; do
+        [ -n "${setting#*=}" ] || continue
+        cat >>"$folder/kustomization.yaml" <<-END
 	  - target: { kind: ScaledObject, name: $name }
 	    patch: |
 	      - op: replace
-	        path: /spec/triggers/0/metadata/targetValue
-	        value: "$TARGET"
+	        path: /spec/triggers/${setting%%=*}
+	        value: "${setting#*=}"
 	END
-    fi
+    done
     kubectl apply -k "$folder" || die "the cluster refused it; its words are above"
 
     waited=0

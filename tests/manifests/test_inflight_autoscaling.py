@@ -10,6 +10,7 @@ import yaml
 
 from tests.manifests.rendering import ROOT, Manifest, render
 from tidegate_web.metrics import Metrics
+from tidegate_web.settings import Settings
 
 OVERLAY = "k8s/overlays/inflight"
 COMPONENT = ROOT / "k8s/components/inflight-autoscaling"
@@ -101,6 +102,13 @@ def test_keda_adds_up_an_unlabelled_gauge_that_the_gateway_exports():
     assert float(metadata["targetValue"]) > 0
     exported = {sample.name: sample.labels for family in Metrics().registry.collect() for sample in family.samples}
     assert exported[metadata["valueLocation"]] == {}
+
+
+def test_a_gateway_takes_in_more_than_keeps_two_model_servers_on_target():
+    """Otherwise overload would be turned away before the autoscaler saw it."""
+    pending, _ = triggers(render(OVERLAY)["ScaledObject", "tidegate-serving"])
+    settings = Settings()
+    assert settings.max_inflight + settings.max_queue >= 2 * float(pending["metadata"]["targetValue"])
 
 
 def test_without_a_namespace_it_does_not_render_and_the_words_lead_to_the_component(tmp_path):
