@@ -1,7 +1,7 @@
-"""Holds manifests against the schemas of Kubernetes and of the operators whose objects we use. No network, no cluster.
+"""Holds manifests against the schemas of Kubernetes and of the operators whose objects we use. No cluster is asked.
 
 Kubernetes' schemas come with the package kubernetes-validate. Those of custom resources are read out of their operators'
-Go modules, which Go's own proxy gives and the sums below vouch for. Rules in CEL are not evaluated: an API server does that.
+Go modules, which Go's proxy gives and the sums below vouch for. Rules in CEL are not evaluated: an API server does that.
 """
 
 import json
@@ -81,7 +81,8 @@ def module_folder(module: str, expected_sum: str) -> Path:
         capture_output=True, text=True, check=False, timeout=120, cwd=Path(__file__).parent, env=environment,
     )  # fmt: skip
     found = json.loads(done.stdout or "{}")
-    assert found.get("Sum") == expected_sum, f"{module}: {found.get('Error', done.stderr)}"
+    assert "Dir" in found, f"{module}: {found.get('Error', done.stderr)}"
+    assert found["Sum"] == expected_sum, f"{module}: expected the sum {expected_sum}, came {found['Sum']}"
     return Path(found["Dir"])
 
 
@@ -98,7 +99,7 @@ def _validator(group: str, api_version: str, kind: str) -> jsonschema_rs.Draft20
     raise Unfit(f"{kind}: {operator.module} does not serve {api_version}")
 
 
-def closed(schema: Any) -> Any:  # noqa: ANN401 any part of a schema
+def closed(schema: Any) -> Any:
     """Translate a structural schema into a JSON schema that refuses unknown fields, where an API server prunes them."""
     if isinstance(schema, list):
         return [closed(part) for part in schema]

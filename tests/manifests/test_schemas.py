@@ -2,6 +2,7 @@
 
 import copy
 import json
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def test_a_field_of_a_wrong_name_does_not_fit(kind, name, path):
     manifest = copy.deepcopy(rendered[kind, name])
     check(manifest)
     *parents, field = path.split(".")
-    holder = manifest
+    holder: Any = manifest
     for parent in parents:
         holder = holder[int(parent)] if parent.isdigit() else holder[parent]
     holder[field] = {}
@@ -47,7 +48,10 @@ def test_a_field_of_a_wrong_name_does_not_fit(kind, name, path):
 @pytest.mark.parametrize(
     ("manifest", "reason"),
     [
-        ({"apiVersion": "apps/v1beta1", "kind": "Deployment", "metadata": {"name": "old"}}, "schema for kind Deployment"),
+        (
+            {"apiVersion": "apps/v1beta1", "kind": "Deployment", "metadata": {"name": "old"}},
+            "schema for kind Deployment",
+        ),
         ({"apiVersion": "monitoring.coreos.com/v1", "kind": "PotMonitor", "metadata": {}}, "no such kind"),
         ({"apiVersion": "monitoring.coreos.com/v9", "kind": "PodMonitor", "metadata": {}}, "does not serve"),
         ({"apiVersion": "example.com/v1", "kind": "Gadget", "metadata": {}}, "schema for kind Gadget"),
