@@ -45,7 +45,8 @@ def over_base(*names: str) -> dict[tuple[str, str], Manifest]:
         (overlay / "base").mkdir()
         header = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
         base = header | {"resources": [os.path.relpath(ROOT / "k8s/base", overlay / "base")], "namespace": "trial"}
-        top = header | {"resources": ["base"], "components": [os.path.relpath(ROOT / name, overlay) for name in names]}
+        # The namespace twice: components may look for it in the base, and bring objects that have none yet
+        top = base | {"resources": ["base"], "components": [os.path.relpath(ROOT / name, overlay) for name in names]}
         for folder, content in ((overlay / "base", base), (overlay, top)):
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return render(str(overlay))

@@ -1,7 +1,7 @@
 """Holds manifests against the schemas of Kubernetes and of the operators whose objects we use. No cluster is asked.
 
-Kubernetes' schemas come with the package kubernetes-validate. Those of custom resources are read out of their operators'
-Go modules, which Go's proxy gives and the sums below vouch for. Rules in CEL are not evaluated: an API server does that.
+Kubernetes' schemas come with the package kubernetes-validate. Those of custom resources are read out of the Go modules
+of their operators, which Go's proxy gives and the sums below vouch for. Rules in CEL are left to API servers.
 """
 
 import json
