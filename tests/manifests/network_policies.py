@@ -12,6 +12,7 @@ from typing import Any
 from tests.manifests.rendering import Manifest
 
 Selector = Mapping[str, Any]
+LAST_PORT = 65535
 NAME_LABEL = "kubernetes.io/metadata.name"
 """The API server gives it to every namespace."""
 
@@ -83,17 +84,17 @@ def _peer_fits(peers: Sequence[Manifest] | None, other: End, namespace: str) -> 
 
 
 def _port_fits(ports: Sequence[Manifest] | None, to: End, port: int, protocol: str) -> bool:
-    if not ports:
-        return True
-    for entry in ports:
-        first = entry.get("port")
-        if isinstance(first, str):
-            first = to.ports.get(first)
-        if entry.get("protocol", "TCP") == protocol and (
-            "port" not in entry or (first is not None and first <= port <= entry.get("endPort", first))
-        ):
-            return True
-    return False
+    return not ports or any(entry.get("protocol", "TCP") == protocol and port in _range(entry, to) for entry in ports)
+
+
+def _range(entry: Manifest, to: End) -> range:
+    """The ports that an entry means; none for a name that the destination does not have."""
+    first = entry.get("port", 0)
+    if isinstance(first, str):
+        if first not in to.ports:
+            return range(0)
+        first = to.ports[first]
+    return range(first, entry.get("endPort", first if "port" in entry else LAST_PORT) + 1)
 
 
 def fits(selector: Selector, labels: Mapping[str, str]) -> bool:
