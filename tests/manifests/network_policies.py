@@ -89,12 +89,11 @@ def _port_fits(ports: Sequence[Manifest] | None, to: End, port: int, protocol: s
 
 def _range(entry: Manifest, to: End) -> range:
     """The ports that an entry means; none for a name that the destination does not have."""
-    first = entry.get("port", 0)
-    if isinstance(first, str):
-        if first not in to.ports:
-            return range(0)
-        first = to.ports[first]
-    return range(first, entry.get("endPort", first if "port" in entry else LAST_PORT) + 1)
+    named = entry.get("port")
+    if named is None:
+        return range(LAST_PORT + 1)
+    first = to.ports.get(named, -1) if isinstance(named, str) else int(named)
+    return range(first, int(entry.get("endPort", first)) + 1)
 
 
 def fits(selector: Selector, labels: Mapping[str, str]) -> bool:
