@@ -34,11 +34,12 @@ def _kind(file: Path) -> str:
 
 
 @cache
-def over_base(*names: str) -> dict[tuple[str, str], Manifest]:
+def over_base(*names: str, patches: str = "[]") -> dict[tuple[str, str], Manifest]:
     """Render the base with components on top, in a namespace, as an overlay of a user's would.
 
     Args:
         names: Folders of components.
+        patches: What the overlay patches, in YAML.
     """
     with tempfile.TemporaryDirectory() as created:
         overlay = Path(created).resolve()
@@ -46,7 +47,11 @@ def over_base(*names: str) -> dict[tuple[str, str], Manifest]:
         header = {"apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization"}
         base = header | {"resources": [os.path.relpath(ROOT / "k8s/base", overlay / "base")], "namespace": "trial"}
         # The namespace twice: components may look for it in the base, and bring objects that have none yet
-        top = base | {"resources": ["base"], "components": [os.path.relpath(ROOT / name, overlay) for name in names]}
+        top = base | {
+            "resources": ["base"],
+            "components": [os.path.relpath(ROOT / name, overlay) for name in names],
+            "patches": yaml.safe_load(patches),
+        }
         for folder, content in ((overlay / "base", base), (overlay, top)):
             (folder / "kustomization.yaml").write_text(yaml.safe_dump(content))
         return render(str(overlay))

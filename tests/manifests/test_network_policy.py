@@ -1,18 +1,29 @@
 """What the network policies let through, and that nothing else goes through."""
 
+import re
+import textwrap
 from typing import Any
 
 import pytest
 
 from tests.manifests.kustomizations import over_base
 from tests.manifests.network_policies import End, allowed
-from tests.manifests.rendering import Manifest
+from tests.manifests.rendering import ROOT, Manifest
 
 COMPONENT = "k8s/components/network-policy"
 
 
-def policies() -> list[Manifest]:
-    return [manifest for (kind, _), manifest in over_base(COMPONENT).items() if kind == "NetworkPolicy"]
+def policies(patches: str = "[]") -> list[Manifest]:
+    rendered = over_base(COMPONENT, patches=patches)
+    return [manifest for (kind, _), manifest in rendered.items() if kind == "NetworkPolicy"]
+
+
+def documented_patches(page: str) -> list[str]:
+    """The lists of patches of a how-to's examples, each as YAML."""
+    blocks = re.findall(
+        r"^```yaml\n(?:patches:\n)?(  - target.*?)^```", (ROOT / page).read_text(), re.MULTILINE | re.DOTALL
+    )
+    return [textwrap.dedent(block) for block in blocks]
 
 
 def pod_of(tier: str, namespace: str = "trial") -> End:
@@ -95,6 +106,18 @@ def test_names_are_asked_for_over_udp_too():
 
 def test_without_the_component_everything_goes_through():
     assert all(allowed([], ENDS[source], ENDS[to], port) for source, to, port in DENIED)
+
+
+def test_the_how_tos_patches_open_and_close_what_it_says():
+    bucket, controller, server = documented_patches("docs/how-to/restrict-the-network.md")
+    outside, api_server = ENDS["client outside"], ENDS["api server"]
+    assert allowed(policies(bucket), SERVING, outside, 443)
+    assert allowed(policies(bucket), SERVING, ENDS["dns"], 53, "UDP")
+    assert not allowed(policies(bucket), SERVING, outside, 80)
+    assert allowed(policies(controller), ENDS["ingress controller"], WEB, 8080)
+    assert not allowed(policies(controller), outside, WEB, 8080)
+    assert allowed(policies(server), WEB, api_server, 6443)
+    assert not allowed(policies(server), WEB, outside, 443)
 
 
 def policy(**spec: Any) -> list[Manifest]:

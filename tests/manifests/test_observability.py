@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +111,15 @@ def test_a_metric_or_label_that_does_not_exist_would_be_noticed(known):
     assert unknown(wrong_label, known) == {"code"}
 
 
+def test_a_gateway_that_has_called_nobody_yet_counts_its_model_servers():
+    """Else an idle gateway would fire TidegateNoModelServer."""
+    metrics = Metrics()
+    backend = metrics.of_backend("10.0.0.9:8500")
+    assert "tidegate_backend_outstanding" in scraped(metrics.registry)
+    backend.remove()
+    assert "tidegate_backend_outstanding" not in scraped(metrics.registry)
+
+
 def test_promtool_takes_the_rules(tmp_path):
     promtool(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml", rules={"groups": rule_groups()})
 
@@ -204,3 +214,12 @@ def test_grafana_finds_the_dashboard_and_every_panel_its_place():
 
 def test_the_dashboard_file_is_what_is_deployed():
     assert json.loads((ROOT / COMPONENT / "dashboard.json").read_text()) == dashboard()
+
+
+def test_the_how_tos_patch_gives_every_object_of_the_operator_the_label_that_it_selects():
+    (block,) = re.findall(
+        r"^```yaml\npatches:\n(.*?)^```", (ROOT / "docs/how-to/observe.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    rendered = over_base(COMPONENT, patches=textwrap.dedent(block))
+    labelled = {kind for (kind, _), manifest in rendered.items() if "release" in manifest["metadata"]["labels"]}
+    assert labelled == {"PodMonitor", "PrometheusRule"}
