@@ -48,11 +48,12 @@ def test_kustomizations_are_found():
 
 @plain
 def test_it_holds_what_the_names_say(folder):
-    assert {(kind, name) for kind, name in render(folder) if kind != "ConfigMap"} == {
+    assert set(render(folder)) == {
         *((kind, f"tidegate-{tier}") for tier in TIERS for kind in ("Deployment", "HorizontalPodAutoscaler")),
         *(("PodDisruptionBudget", f"tidegate-{tier}") for tier in TIERS),
         *(("Service", name) for name in ("tidegate-web", "tidegate-web-ops", "tidegate-serving")),
         *((kind, "tidegate-web") for kind in ("ServiceAccount", "Role", "RoleBinding")),
+        *(("ConfigMap", name) for name in ("tidegate-models", "tidegate-routes", "tidegate-cards")),
     }
 
 
