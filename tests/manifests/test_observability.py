@@ -167,6 +167,7 @@ def test_an_alert_says_what_to_do(rule):
     assert annotations["summary"]
     assert "$labels.namespace" in annotations["description"]
     assert annotations["runbook_url"] == f"docs/how-to/troubleshooting.md#{anchor}"
+    assert f'<a id="{anchor}"></a>' in (ROOT / "docs/how-to/troubleshooting.md").read_text()
 
 
 def test_the_share_of_failures_is_zero_before_the_first_one(tmp_path):
