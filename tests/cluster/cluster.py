@@ -59,6 +59,7 @@ class Cluster:
         wrapper.chmod(0o755)
         self.environment = os.environ | {
             "KUBECONFIG": str(kubeconfig),
+            "OWN": str(folder / "own"),  # what `make deploy` keeps of it
             "PATH": f"{wrapper.parent}{os.pathsep}{os.environ['PATH']}",
         }
 
