@@ -16,6 +16,13 @@ kubectl get --raw /apis/metrics.k8s.io/v1beta1 >/dev/null 2>&1 ||
     die "the cluster $context has no metrics-server, which the autoscalers need: make cluster installs one on kind;
     elsewhere see https://github.com/kubernetes-sigs/metrics-server"
 
+# What the namespaces of a cluster share is apart from the overlay, and `make undeploy` leaves it
+shared=${OVERLAY:-k8s}/cluster
+if [ -e "$shared/kustomization.yaml" ]; then
+    kubectl apply -k "$shared" ||
+        say "$shared was not applied, for the reason above: whoever administers $context must have done it once"
+fi
+
 k8s/release.sh deploy || exit $?
 
 # A Deployment without `replicas` starts at 1, and an autoscaler without a metric does nothing: wait for both

@@ -28,8 +28,8 @@ def test_the_api_server_accepts_it(cluster, folder):
 def test_pod_security_restricted_admits_its_pods(cluster, folder):
     templates = [manifest["spec"]["template"] for (kind, _), manifest in render(folder).items() if kind == "Deployment"]
     for template in templates:
-        # The account is an object of the same kustomization, which a dry run does not make
-        spec = {**template["spec"], "serviceAccountName": "default"}
+        # The account and the priority are objects of their own, which a dry run does not make
+        spec = {**template["spec"], "serviceAccountName": "default", "priorityClassName": ""}
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "admitted"}, "spec": spec}
         cluster.kubectl("create", "--dry-run=server", "-f", "-", stdin=json.dumps(pod))
     assert templates

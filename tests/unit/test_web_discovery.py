@@ -164,3 +164,40 @@ async def test_an_api_server_that_refuses_is_asked_again(aiohttp_server, tmp_pat
     server.answer = refuse_first  # type: ignore[method-assign]  # this one server only
     discovery = await watch_endpoints(server, aiohttp_server, tmp_path)
     assert await first(discovery, 1) == [{"10.0.0.1:8500"}]
+
+
+@pytest.mark.parametrize(
+    ("head", "body", "reason"),
+    [
+        ("403 Forbidden", '{"message": "endpointslices is forbidden"}', "403 endpointslices is forbidden"),
+        ("502 Bad Gateway", "<html>", "502 Bad Gateway"),
+        ("302 Found\r\nLocation: /", "", "302 Found"),
+        ("nonsense", "", "400, message="),
+    ],
+)
+async def test_the_log_says_why_the_api_server_gives_no_endpoints_and_never_holds_the_token(
+    head, body, reason, tmp_path, caplog
+):
+    async def reply(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {head}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+        writer.close()
+
+    token = tmp_path / "token"
+    token.write_text("secret-token")
+    async with await asyncio.start_server(reply, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        discovery = EndpointSliceDiscovery(
+            "tidegate-serving:8500", ApiServer(f"http://{host}:{port}", "x", token, None)
+        )
+        watch = asyncio.create_task(first(discovery, 1))
+        async with asyncio.timeout(10):
+            while not caplog.records:
+                await asyncio.sleep(0.01)
+        watch.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await watch
+    (record, *_) = caplog.records
+    assert record.getMessage() == "endpoints not watched"
+    assert reason in vars(record)["reason"]
+    assert "secret-token" not in str(vars(record))

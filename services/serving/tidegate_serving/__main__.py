@@ -20,6 +20,7 @@ def main() -> int:
             "{asctime}{levelname}{name}{message}",
             style="{",
             rename_fields={"asctime": "time", "levelname": "level", "name": "logger"},
+            json_ensure_ascii=False,
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)

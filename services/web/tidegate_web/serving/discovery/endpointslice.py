@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,16 @@ RETRY_S = 1.0
 WATCH_S = 240
 """Seconds after which the API server ends a watch, so that a dead connection is noticed."""
 
+MAX_WORDS = 4096
+"""Bytes that are read of an answer that refuses."""
+
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 Slice = Mapping[str, Any]
+
+
+class ApiServerError(Exception):
+    """The API server answered with an error; the text is its status and its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +101,15 @@ class EndpointSliceDiscovery:
                         if addresses != known:
                             known = addresses
                             yield addresses
-                except (aiohttp.ClientError, TimeoutError, OSError, orjson.JSONDecodeError, KeyError) as error:
-                    log.warning("endpoints not watched", extra={"service": self._service, "reason": repr(error)})
+                except (
+                    ApiServerError,
+                    aiohttp.ClientError,
+                    TimeoutError,
+                    OSError,
+                    orjson.JSONDecodeError,
+                    KeyError,
+                ) as error:
+                    log.warning("endpoints not watched", extra={"service": self._service, "reason": _reason(error)})
                     await asyncio.sleep(RETRY_S)
 
     def _connector(self) -> aiohttp.TCPConnector:
@@ -108,8 +123,8 @@ class EndpointSliceDiscovery:
         selector = {"labelSelector": f"kubernetes.io/service-name={self._service}"}
         headers = {"Authorization": f"Bearer {self._api.token_file.read_text().strip()}"}
         brief = aiohttp.ClientTimeout(total=10)
-        async with session.get(url, params=selector, headers=headers, timeout=brief) as response:
-            response.raise_for_status()
+        async with session.get(url, params=selector, headers=headers, timeout=brief, allow_redirects=False) as response:
+            await _refuse_failure(response)
             listed = orjson.loads(await response.read())
         slices: dict[str, Slice] = {item["metadata"]["name"]: item for item in listed["items"]}
         yield self._ready(slices)
@@ -120,7 +135,7 @@ class EndpointSliceDiscovery:
         }
         lasting = aiohttp.ClientTimeout(total=WATCH_S + 10, sock_connect=10)
         async with session.get(url, params=watch, headers=headers, timeout=lasting, read_bufsize=2**22) as response:
-            response.raise_for_status()
+            await _refuse_failure(response)
             async for line in response.content:
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":
@@ -141,6 +156,27 @@ class EndpointSliceDiscovery:
             if _is_ready(endpoint.get("conditions") or {})
             for address in endpoint["addresses"]
         )
+
+
+async def _refuse_failure(response: aiohttp.ClientResponse) -> None:
+    """Let a good answer pass.
+
+    Raises:
+        ApiServerError: The status is another than 200.
+    """
+    if response.status == HTTPStatus.OK:
+        return
+    body = await response.content.read(MAX_WORDS)
+    try:
+        words = orjson.loads(body)["message"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        words = response.reason
+    raise ApiServerError(f"{response.status} {words}")
+
+
+def _reason(error: Exception) -> str:
+    """Say what may be logged: the repr of a ClientResponseError has the request's headers, and so the token."""
+    return str(error) if isinstance(error, ApiServerError | aiohttp.ClientResponseError) else repr(error)
 
 
 def _is_ready(conditions: Mapping[str, bool | None]) -> bool:
