@@ -15,6 +15,7 @@ import hypothesis
 import numpy as np
 import pytest
 
+from tests.ports import free_port
 from tidegate_web.errors import BadInput, NotFound
 from tidegate_web.prediction import (
     Array,
@@ -36,20 +37,6 @@ hypothesis.settings.load_profile("tidegate")
 
 MODEL_SERVER = str(Path(sys.executable).with_name("tidegate-serving"))
 START_S = 60
-
-
-_given: set[int] = set()
-
-
-def free_port() -> int:
-    """A port that nobody listens on, and that no test has been given before: the system may name one twice."""
-    while True:
-        with socket.socket() as trial:
-            trial.bind(("127.0.0.1", 0))
-            port = int(trial.getsockname()[1])
-        if port not in _given:
-            _given.add(port)
-            return port
 
 
 @dataclass

@@ -5,8 +5,9 @@ import time
 from collections.abc import Callable
 
 from tests.doubles.kubernetes_api import READY, TERMINATING, KubernetesApi
+from tests.ports import free_port
 from tests.resilience.load import Load, failures, tally
-from tests.resilience.processes import Gateway, ModelServer, Stage, free_port, loaded, static
+from tests.resilience.processes import Gateway, ModelServer, Stage, loaded, static
 from tests.resilience.report import Report
 
 PER_SECOND = 200.0

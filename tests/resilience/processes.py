@@ -6,7 +6,6 @@ import itertools
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,18 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.ports import free_port
 from tests.resilience.load import Answer, Load, LostError, connect, get
 
 ROOT = Path(__file__).resolve().parents[2]
 START_S = 20.0
 STOP_S = 30.0
-
-
-def free_port(host: str = "127.0.0.1") -> int:
-    """Return a port that is free now."""
-    with socket.socket() as trial:
-        trial.bind((host, 0))
-        return int(trial.getsockname()[1])
 
 
 class TrialError(Exception):
@@ -136,9 +129,7 @@ class Gateway(Child):
     """A gateway, with the settings given; in a pod's surroundings where `pod` has any."""
 
     def __init__(self, backends: str, log: Path, settings: dict[str, str], pod: dict[str, str] | None = None) -> None:
-        with socket.socket() as held:  # both at once, or the system may name one port twice
-            held.bind(("127.0.0.1", 0))
-            self.http, self.ops = f"127.0.0.1:{held.getsockname()[1]}", f"127.0.0.1:{free_port()}"
+        self.http, self.ops = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
         self._backends, self._settings, self._pod = backends, settings, pod
         module = "tests.doubles.gateway_in_a_pod" if pod else "tidegate_web"
         environment = {
