@@ -3,7 +3,6 @@
 import json
 import subprocess
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.cluster.cluster import Cluster, wait_for
-from tests.cluster.load import KeepAliveLoad, Request, failures, longest_pause_s, summary
+from tests.cluster.load import KeepAliveLoad, failures, longest_pause_s, summary
 from tests.cluster.overlay import ROOT, TIERS
+from tests.cluster.reconciliation import reconcile
 
 pytestmark = pytest.mark.cluster_full
 
@@ -47,15 +47,20 @@ def sized(cluster: Cluster, pods: int) -> Path:
 
 @contextmanager
 def followed_logs(cluster: Cluster, pods: Iterable[str]) -> Iterator[Path]:
-    """Write each pod's log into a folder, from its start to its end; leaves when the last of them has ended."""
+    """Write each pod's log into a folder, from its start to its end; on leaving, the pods are to end soon."""
     folder = cluster.folder / "logs"
     folder.mkdir()
-    with ExitStack() as stack:
+    with ExitStack() as followers:
+        started = []
         for pod in pods:
-            file = stack.enter_context((folder / pod).open("w"))
+            file = followers.enter_context((folder / pod).open("w"))
             command = ["kubectl", "logs", "--follow", pod]
-            stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=cluster.environment, stdout=file))
+            follower = subprocess.Popen(command, cwd=ROOT, env=cluster.environment, stdout=file)
+            started.append(followers.enter_context(follower))
+            followers.callback(follower.terminate)  # where the test has failed the pods go on
         yield folder
+        for follower in started:
+            follower.wait(GONE_S)
 
 
 def told(folder: Path) -> dict[str, list[dict[str, Any]]]:
@@ -96,25 +101,6 @@ def test_nine_of_ten_pods_of_each_tier_go_under_load_and_no_request_is_lost(ten,
         ten.kubectl("delete", "deployment", "tidegate-web")  # so that the last gateway tells its total too
     figures["load"] = summary(load.requests) | {"longest_pause_s": round(longest_pause_s(load.requests), 3)}
     assert not failures(load.requests), figures
-    figures["gateways"] = reconciled(load.requests, told(folder))
-
-
-def reconciled(requests: list[Request], told: dict[str, list[dict[str, Any]]]) -> dict[str, int]:
-    """Hold what the clients know against what the gateways tell; gives the answers of each gateway.
-
-    Every request id is in the log of the gateway that answered it, once, and in no other; the numbers of each gateway's
-    answers have no gap, and its last line tells the same total.
-    """
-    assert len(told) == TEN
-    assert len({request.id for request in requests}) == len(requests)
-    logged = Counter(
-        (pod, line["request_id"]) for pod, lines in told.items() for line in lines if line["message"] == "request"
-    )
-    assert logged == Counter((request.pod, request.id) for request in requests)
-    totals = {}
-    for pod, lines in told.items():
-        numbers = sorted(request.seq for request in requests if request.pod == pod)
-        assert numbers == list(range(1, len(numbers) + 1)), f"{pod} numbered answers that no client has"
-        assert (lines[-1]["message"], lines[-1]["answered"]) == ("stopped", len(numbers)), pod
-        totals[pod] = len(numbers)
-    return totals
+    lines = told(folder)
+    assert len(lines) == TEN
+    figures["answers_by_gateway"] = reconcile(load.requests, lines)
