@@ -50,6 +50,10 @@ cluster: ## Make a kind cluster with metrics-server
 deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscalers (OVERLAY=k8s/overlays/laptop; MODEL=folder NAME=name for your own)
 	@k8s/deploy.sh
 
+.PHONY: compare-versions
+compare-versions: $(VENV)/run.stamp ## Ask two versions the same and fail where they differ too much (NAME=and_gate VERSIONS=1,2 HOST=… SAMPLES=…)
+	@k8s/compare-versions.sh
+
 .PHONY: undeploy
 undeploy: ## Take it out of the cluster
 	@k8s/undeploy.sh

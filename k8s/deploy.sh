@@ -2,6 +2,7 @@
 # Builds, loads and applies Tidegate, and waits until it serves and its autoscalers know their metrics.
 #   MODEL=path NAME=name VERSION=n   a model of your own: a SavedModel, a folder of versions, or pvc:CLAIM/path
 #   OVERLAY=k8s/overlays/laptop      what lies below, k8s at first; COMPONENTS="capped …" on top of it
+#   OWN=k8s/overlays/own            where what is deployed is kept
 #   REGISTRY=registry.example/team   pushes the images, and has the cluster pull them
 #   LOAD_IMAGE="command"             hands an image to a cluster that is neither kind nor minikube; gets NAME:TAG
 #   WEB_VERSION=0.2.0                another gateway than this checkout's

@@ -23,7 +23,7 @@ explain() { # TIER
     done
 }
 
-say "Applying $1 …"
+say "Applying ${1#"$PWD"/} …"
 applied=$(kubectl apply -k "$1") || die "the cluster refused it; its words are above"
 printf '%s\n' "$applied" | sed '/ unchanged$/d'
 for tier in serving web; do

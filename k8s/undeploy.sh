@@ -3,7 +3,7 @@
 . "$(dirname "$0")/say.sh"
 
 need_cluster
-own=k8s/overlays/own
+own=${OWN:-k8s/overlays/own}
 overlay=${OVERLAY:-k8s}
 if [ -z "${OVERLAY:-}" ] && [ -e "$own/kustomization.yaml" ]; then overlay=$own; fi
 kubectl delete --ignore-not-found -k "$overlay"

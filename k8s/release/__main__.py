@@ -6,6 +6,8 @@ canary    NAME PERCENT
 promote   NAME FORCE HOST
 rollback  NAME, or TIER=web TO
 registry  REGISTRY: only writes the folder
+
+OWN names another folder than k8s/overlays/own for what is deployed, one for each cluster or namespace.
 """
 
 import os
@@ -46,7 +48,7 @@ def main() -> int:
         sys.stderr.write(f"usage: k8s/release.sh {'|'.join(VERBS)}\n")
         return 2
     try:
-        with Session(Checkout(root), dict(os.environ)) as session:
+        with Session(Checkout(root, os.environ.get("OWN", "")), dict(os.environ)) as session:
             VERBS[sys.argv[1]](session)
     except REFUSED as error:
         sys.stderr.write(f"\ntidegate: {error}\n")
@@ -55,9 +57,7 @@ def main() -> int:
         sys.stderr.write(f"\ntidegate: {error}\n")
         return 1
     except KeyboardInterrupt:
-        sys.stderr.write(
-            "\nStopped. k8s/overlays/own says what was meant; the same command again goes on from there.\n"
-        )
+        sys.stderr.write("\nStopped. release.yaml says what was meant; the same command again goes on from there.\n")
         return INTERRUPTED
     return 0
 

@@ -1,5 +1,6 @@
 """What MODEL, NAME and VERSION mean: a SavedModel of the user's that was tried, or a version on a volume."""
 
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +94,7 @@ def signatures(folder: Path) -> list[str]:
         ModelSourceError: It cannot be loaded.
     """
     quieten()
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of its own deprecations
     from tidegate_serving.savedmodel import INIT_SIGNATURE, LoadError, SavedModel  # noqa: PLC0415 TensorFlow is slow
 
     try:

@@ -1,5 +1,6 @@
 """What this checkout holds: its versions, its examples, and the folder of what is deployed."""
 
+import os
 import tomllib
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from google.protobuf import text_format
 from release import files
 from release.state import Image, Model, State, StateError, load
 from tidegate_proto.server_config_pb2 import ModelServerConfig
+
+OWN = "k8s/overlays/own"
 
 BASE = "k8s/base"
 WHOLE = "k8s"
@@ -20,11 +23,12 @@ class Checkout:
 
     Args:
         root: The checkout.
+        own: The folder of what is deployed, from there or absolute; k8s/overlays/own when empty.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, own: str = "") -> None:
         self.root = root
-        self.own = root / "k8s/overlays/own"
+        self.own = root / (own or OWN)
 
     def version(self, tier: str) -> str:
         """Return the version of a tier's package, which is its image's tag."""
@@ -39,14 +43,14 @@ class Checkout:
         """
         file = self.own / files.STATE_FILE
         if not file.exists():
-            return self._examples()
+            return self.examples()
         try:
             return load(file.read_text())
         except StateError as error:
-            raise StateError(f"{file.relative_to(self.root)}: {error}") from None
+            raise StateError(f"{self._within(file)}: {error}") from None
 
-    def _examples(self) -> State:
-        """What the base deploys."""
+    def examples(self) -> State:
+        """Return what the base deploys by itself."""
         config = ModelServerConfig()
         text_format.Parse((self.root / BASE / "models.config").read_text(), config)
         weights = yaml.safe_load((self.root / BASE / "routes.yaml").read_text())
@@ -103,4 +107,7 @@ class Checkout:
             cards: The cards of models that are new; those of others are kept.
         """
         kept = files.stored_cards(self.root / BASE / "cards", self.own / "cards") | cards
-        files.write(self.own, files.overlay(state, kept, self.own, self.root))
+        files.write(self.own, files.overlay(state, self.examples(), kept, self._way))
+
+    def _way(self, folder: str) -> str:
+        return os.path.relpath(self.root / folder, self.own)

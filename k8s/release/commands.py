@@ -1,5 +1,6 @@
 """What each verb does."""
 
+import os
 import subprocess
 from dataclasses import replace
 
@@ -124,7 +125,8 @@ def registry(session: Session) -> None:
     if not named:
         raise TransitionError("expected REGISTRY=registry.example/team")
     session.checkout.write(replace(state, registry=named), {})
-    session.tell("Wrote k8s/overlays/own. Next: kubectl apply -k k8s/overlays/own")
+    folder = os.path.relpath(session.checkout.own)
+    session.tell(f"Wrote {folder}. Next: kubectl apply -k {folder}")
 
 
 def _roll_back_tier(session: Session, state: State) -> None:

@@ -1,7 +1,6 @@
 """The overlay that a state stands for: plain kustomize, and how it is written."""
 
 import json
-import os
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -9,19 +8,22 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
-from release.state import Model, State, dump
+from release.state import Image, Model, State, dump
 from tidegate_serving.model_source import ModelSource, configuration
 
 STATE_FILE = "release.yaml"
 CARDS = "cards"
 
-KUSTOMIZATION = """\
+HEAD = """\
 # Written from release.yaml: change that with make, or this by hand until the next make.
 apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
   - {base}
-{components}configMapGenerator:
+"""
+
+CONFIGURATION = """\
+configMapGenerator:
   # Its name ends with a hash: a change rolls the model servers
   - name: tidegate-models
     behavior: merge
@@ -34,18 +36,9 @@ resources:
     behavior: replace
     {cards}
     options: {{ disableNameSuffixHash: true }}
-images:
-  - {{ name: tidegate/web, newName: {web}, newTag: {web_tag} }}
-  - {{ name: tidegate/serving, newName: {serving}, newTag: {serving_tag} }}
-patches:
-  - target: {{ kind: Deployment, name: tidegate-web }}
-    patch: |
-      - op: replace
-        path: /metadata/labels/app.kubernetes.io~1version
-        value: {web_tag}
-      - op: replace
-        path: /spec/template/metadata/labels/app.kubernetes.io~1version
-        value: {web_tag}
+"""
+
+OFFER = """\
   - patch: |
       apiVersion: apps/v1
       kind: Deployment
@@ -62,7 +55,18 @@ patches:
     patch: |
       - op: add
         path: /data/model
-        value: {model}
+        value: {first}
+"""
+
+VERSION = """\
+  - target: {{ kind: Deployment, name: tidegate-{tier} }}
+    patch: |
+      - op: replace
+        path: /metadata/labels/app.kubernetes.io~1version
+        value: {version}
+      - op: replace
+        path: /spec/template/metadata/labels/app.kubernetes.io~1version
+        value: {version}
 """
 
 VOLUME = """\
@@ -82,46 +86,47 @@ def base_path(model: str) -> PurePosixPath:
     return PurePosixPath("/models") / model
 
 
-def overlay(state: State, cards: Mapping[str, str], folder: Path, root: Path) -> dict[str, str]:
-    """Write the files of the overlay.
+def overlay(state: State, below: State, cards: Mapping[str, str], way: Callable[[str], str]) -> dict[str, str]:
+    """Write the files of the overlay. It says only what differs from what lies below it.
 
     Args:
         state: What is to be deployed.
+        below: What the base deploys by itself.
         cards: The card of each model that has one, by the model's name.
-        folder: Where the files are to lie, for the ways from there.
-        root: The checkout that the state's folders are in.
+        way: The relative path from the overlay to a folder of the checkout.
 
     Returns:
         Text by path within the folder.
     """
-    names = [model.name for model in state.models]
-    shown = {f"{CARDS}/{name}.json": cards[name] for name in names if name in cards}
-    files = {
-        "kustomization.yaml": _kustomization(state, list(shown), lambda to: os.path.relpath(root / to, folder)),
-        "models.config": configuration(ModelSource(m.name, Path(base_path(m.name)), m.labels) for m in state.models),
-        "routes.yaml": yaml.safe_dump(
-            {model.name: dict(model.weights) for model in state.models}, sort_keys=False, default_flow_style=None
-        ),
-        STATE_FILE: dump(state),
-    }
-    return shown | files
+    files = {STATE_FILE: dump(state)}
+    patches = "".join(_version(tier, state, below) for tier in ("web", "serving"))
+    text = HEAD.format(base=way(state.base))
+    if state.components:
+        text += "".join(["components:\n", *(f"  - {way(component)}\n" for component in state.components)])
+    if state.models != below.models:
+        shown = {f"{CARDS}/{model.name}.json": cards[model.name] for model in state.models if model.name in cards}
+        text += CONFIGURATION.format(cards=f"files: [{', '.join(shown)}]" if shown else "literals: []")
+        patches += _offer(state.models)
+        files |= shown | {"models.config": _models_config(state.models), "routes.yaml": _routes(state.models)}
+    images = "".join(_image(tier, state, below) for tier in ("web", "serving", "loadtest"))
+    text += f"images:\n{images}" if images else ""
+    text += f"patches:\n{patches}" if patches else ""
+    return {"kustomization.yaml": text} | files
 
 
-def _kustomization(state: State, cards: list[str], way: Callable[[str], str]) -> str:
-    components = [f"  - {way(component)}\n" for component in state.components]
-    names = [model.name for model in state.models]
-    text = KUSTOMIZATION.format(
-        base=way(state.base),
-        components="".join(["components:\n", *components]) if components else "",
-        cards=f"files: [{', '.join(cards)}]" if cards else "literals: []",
-        web=state.repository("web"),
-        web_tag=json.dumps(state.web.tag),
-        serving=state.repository("serving"),
-        serving_tag=json.dumps(state.serving.tag),
-        models=json.dumps(",".join(names)),
-        model=json.dumps(names[0]),
-    )
-    return text + "".join(_volume(number, model) for number, model in enumerate(state.models) if model.volume)
+def _models_config(models: tuple[Model, ...]) -> str:
+    return configuration(ModelSource(model.name, Path(base_path(model.name)), model.labels) for model in models)
+
+
+def _routes(models: tuple[Model, ...]) -> str:
+    weights = {model.name: dict(model.weights) for model in models}
+    return yaml.safe_dump(weights, sort_keys=False, default_flow_style=None)
+
+
+def _offer(models: tuple[Model, ...]) -> str:
+    names = [model.name for model in models]
+    volumes = (_volume(number, model) for number, model in enumerate(models) if model.volume)
+    return OFFER.format(models=json.dumps(",".join(names)), first=json.dumps(names[0])) + "".join(volumes)
 
 
 def _volume(number: int, model: Model) -> str:
@@ -134,20 +139,36 @@ def _volume(number: int, model: Model) -> str:
     )
 
 
-def write(folder: Path, files: Mapping[str, str]) -> None:
-    """Write the files, and no others of ours: each whole, the state last, none half when interrupted.
+def _tags(tier: str, state: State) -> Image | None:
+    return {"web": state.web, "serving": state.serving}.get(tier)
 
-    Whatever is interrupted, the folder stands for the state before, or the one after once the next command has run.
-    """
+
+def _image(tier: str, state: State, below: State) -> str:
+    new, old = _tags(tier, state), _tags(tier, below)
+    renamed = f", newName: {state.repository(tier)}" if state.registry else ""
+    tagged = f", newTag: {json.dumps(new.tag)}" if new is not None and old is not None and new.tag != old.tag else ""
+    return f"  - {{ name: tidegate/{tier}{renamed}{tagged} }}\n" if renamed or tagged else ""
+
+
+def _version(tier: str, state: State, below: State) -> str:
+    """Have the pods carry the version that they run: the part of the tag before the models."""
+    new, old = _tags(tier, state), _tags(tier, below)
+    assert new is not None and old is not None  # noqa: S101, PT018 both tiers have an image
+    version = new.tag.partition("-")[0] if tier == "serving" else new.tag
+    return "" if version == old.tag else VERSION.format(tier=tier, version=json.dumps(version))
+
+
+def write(folder: Path, files: Mapping[str, str]) -> None:
+    """Write the files, and no others of ours: each whole, none half when interrupted."""
     with _undisturbed():
         (folder / CARDS).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             part = folder / f"{name}.part"
             part.write_text(text)
             part.replace(folder / name)
-        for card in (folder / CARDS).glob("*.json"):
-            if f"{CARDS}/{card.name}" not in files:
-                card.unlink()
+        for left in [*(folder / CARDS).glob("*.json"), folder / "models.config", folder / "routes.yaml"]:
+            if left.relative_to(folder).as_posix() not in files:
+                left.unlink(missing_ok=True)
 
 
 @contextmanager

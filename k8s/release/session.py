@@ -29,7 +29,8 @@ class Session:
         self._lock = -1
 
     def __enter__(self) -> Self:
-        self._lock = os.open(self.checkout.root / "k8s/overlays", os.O_RDONLY)
+        self.checkout.own.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.checkout.own, os.O_RDONLY)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -4,7 +4,7 @@ While a step that changes labels or versions is rolled out, model servers from b
 So each step's weights name only labels that mean the same version to both; a test walks every step to see that.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from release.state import CANARY, PREVIOUS, STABLE, Model, State, Volume
@@ -171,11 +171,6 @@ def _is_own(model: Model) -> bool:
 def _not_while_rolling_back(model: Model) -> None:
     if model.weights.get(PREVIOUS):
         raise TransitionError(f"{model.name} is being rolled back: end that first with make rollback NAME={model.name}")
-
-
-def meanings(model: Model) -> Mapping[str, int]:
-    """Return the version that each label with clients means."""
-    return {label: model.labels[label] for label, weight in model.weights.items() if weight}
 
 
 def after(state: State, steps: Sequence[Model]) -> list[State]:
