@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+
 from pod_footprint import MeasurementError, Span, Usage, cores
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
