@@ -75,6 +75,10 @@ check: $(VENV)/dev.stamp ## Run the linters, the type checker and the import con
 test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your kubectl (deploys, loads and scales)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
+.PHONY: test-cluster-full
+test-cluster-full: $(VENV)/dev.stamp ## Run the long cluster tests; figures go to docs/evidence/cluster-full.json (an hour, two CPUs for it alone)
+	@TIDEGATE_CLUSTER_EVIDENCE=docs/evidence/cluster-full.json $(BIN)/python -m pytest -m cluster_full tests/cluster
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the gateway beside an aiohttp echo and Flask (ARGS="--rounds 3 --clients 64"); needs wrk
 	@$(BIN)/python benchmarks/gateway_speed.py $(ARGS)
