@@ -8,6 +8,13 @@
 #   WAIT_S=120        longest wait for the first figure
 . "$(dirname "$0")/say.sh"
 
+case ${SIGNAL:-} in
+    inflight | cpu) ;;
+    *) die "SIGNAL=${SIGNAL:-}: expected inflight or cpu" ;;
+esac
+for number in "TARGET=${TARGET:-}" "CPU=${CPU:-}"; do
+    case ${number#*=} in *[!0-9]* | 0*) die "$number: expected a whole number above 0" ;; esac
+done
 need kubectl "see https://kubernetes.io/docs/tasks/tools"
 wait_s=${WAIT_S:-120}
 name=tidegate-serving
@@ -91,12 +98,5 @@ to_cpu() {
         }}}"
 }
 
-for number in "TARGET=${TARGET:-}" "CPU=${CPU:-}"; do
-    case ${number#*=} in *[!0-9]* | 0*) die "$number: expected a whole number above 0" ;; esac
-done
-case ${SIGNAL:-} in
-    inflight) to_inflight ;;
-    cpu) to_cpu ;;
-    *) die "SIGNAL=${SIGNAL:-}: expected inflight or cpu" ;;
-esac
+"to_$SIGNAL"
 kubectl get hpa "$name"
