@@ -43,12 +43,32 @@ cluster: ## Make a kind cluster with metrics-server
 	@k8s/cluster.sh
 
 .PHONY: deploy
-deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscalers (OVERLAY=k8s/overlays/laptop)
+deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscalers (OVERLAY=k8s/overlays/laptop; MODEL=folder NAME=name for your own)
 	@k8s/deploy.sh
+
+.PHONY: compare-versions
+compare-versions: $(VENV)/run.stamp ## Ask two versions the same and fail where they differ too much (NAME=and_gate VERSIONS=1,2 HOST=… SAMPLES=…)
+	@k8s/compare-versions.sh
 
 .PHONY: undeploy
 undeploy: ## Take it out of the cluster
-	@kubectl delete --ignore-not-found -k $(or $(OVERLAY),k8s)
+	@k8s/undeploy.sh
+
+.PHONY: release
+release: $(VENV)/run.stamp ## Serve a new version of a model to those who ask for it (NAME=name MODEL=path VERSION=n)
+	@k8s/release.sh release
+
+.PHONY: canary
+canary: $(VENV)/run.stamp ## Send a share of the clients to the new version (NAME=name PERCENT=10)
+	@k8s/release.sh canary
+
+.PHONY: promote
+promote: $(VENV)/run.stamp ## Compare the new version with the old one, then make it the stable one (NAME=name; FORCE=1)
+	@k8s/release.sh promote
+
+.PHONY: rollback
+rollback: $(VENV)/run.stamp ## Go back to the version before (NAME=name for a model, TIER=web TO=version for the gateway)
+	@k8s/release.sh rollback
 
 ## Develop
 

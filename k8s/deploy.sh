@@ -1,74 +1,40 @@
 #!/bin/sh
 # Builds, loads and applies Tidegate, and waits until it serves and its autoscalers know their metrics.
-#   OVERLAY=k8s/overlays/laptop   another kustomization than k8s
-#   LOAD_IMAGE="command"          hands an image to a cluster that is neither kind nor minikube; gets NAME:TAG
-#   SKIP_BUILD=1                  the images are built already
-#   WAIT_S=300                    longest wait for pods and autoscalers, each
+#   MODEL=path NAME=name VERSION=n   a model of your own: a SavedModel, a folder of versions, or pvc:CLAIM/path
+#   OVERLAY=k8s/overlays/laptop      what lies below, k8s at first; COMPONENTS="capped …" on top of it
+#   OWN=k8s/overlays/own            where what is deployed is kept
+#   REGISTRY=registry.example/team   pushes the images, and has the cluster pull them
+#   LOAD_IMAGE="command"             hands an image to a cluster that is neither kind nor minikube; gets NAME:TAG
+#   WEB_VERSION=0.2.0                another gateway than this checkout's
+#   SKIP_BUILD=1 SKIP_TRIAL=1        the images are built already; the model is not tried first
+#   WAIT_S=300                       longest wait for pods and autoscalers, each
 . "$(dirname "$0")/say.sh"
 
-need kubectl "see https://kubernetes.io/docs/tasks/tools"
-overlay=${OVERLAY:-k8s}
+need_cluster
 wait_s=${WAIT_S:-300}
-[ -e "$overlay/kustomization.yaml" ] || die "OVERLAY=$overlay: expected a folder with a kustomization.yaml"
-context=$(kubectl config current-context 2>/dev/null) || context=
-[ -n "$context" ] || die "kubectl has no current context: make cluster, or set KUBECONFIG"
-kubectl version >/dev/null 2>&1 || die "the cluster $context does not answer: kubectl cluster-info"
 kubectl get --raw /apis/metrics.k8s.io/v1beta1 >/dev/null 2>&1 ||
     die "the cluster $context has no metrics-server, which the autoscalers need: make cluster installs one on kind;
     elsewhere see https://github.com/kubernetes-sigs/metrics-server"
 
-load() { # IMAGE
-    case ${LOAD_IMAGE:+given}$context in
-        given*) $LOAD_IMAGE "$1" ;;
-        kind-*) kind load docker-image --name "${context#kind-}" "$1" ;;
-        minikube*) minikube image load --profile "$context" "$1" ;;
-        *) say "$1 is not loaded into $context: it must be able to pull it (or name a command: LOAD_IMAGE=…)" ;;
-    esac
-}
-
-explain() { # why the pods are not there
-    say ""
-    kubectl get pods -l app.kubernetes.io/part-of=tidegate
-    for pod in $(kubectl get pods -l app.kubernetes.io/part-of=tidegate -o name); do
-        ready=$(kubectl get "$pod" -o jsonpath='{.status.conditions[?(@.type=="Ready")].status}')
-        [ "$ready" != True ] || continue
-        say ""
-        say "$pod: $(kubectl get "$pod" -o jsonpath='{.status.phase}{" "}{.status.containerStatuses[0].state}')"
-        kubectl get events --field-selector "involvedObject.name=${pod#pod/}" --sort-by=.lastTimestamp \
-            -o custom-columns=REASON:.reason,MESSAGE:.message --no-headers | tail -n 4
-        kubectl logs "$pod" --tail=5 2>/dev/null || true
-    done
-}
-
-if [ -z "${SKIP_BUILD:-}" ]; then
-    IMAGES="web serving" k8s/images.sh
-    for image in web serving; do
-        say "Loading tidegate/$image into $context …"
-        load "tidegate/$image:$(version_of "services/$image")" || die "the image was not loaded; the lines above say why"
-    done
+# What the namespaces of a cluster share is apart from the overlay, and `make undeploy` leaves it
+shared=${OVERLAY:-k8s}/cluster
+if [ -e "$shared/kustomization.yaml" ]; then
+    kubectl apply -k "$shared" ||
+        say "$shared was not applied, for the reason above: whoever administers $context must have done it once"
 fi
 
-say "Applying $overlay to $context …"
-kubectl apply -k "$overlay" || die "the cluster refused it; its words are above"
-
-for tier in serving web; do
-    kubectl rollout status "deployment/tidegate-$tier" --timeout="${wait_s}s" || {
-        explain
-        die "tidegate-$tier is not ready after $wait_s s"
-    }
-done
+k8s/release.sh deploy || exit $?
 
 # A Deployment without `replicas` starts at 1, and an autoscaler without a metric does nothing: wait for both
 waited=0
 while :; do
     missing=
     for tier in serving web; do
-        state=$(kubectl get hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.currentMetrics[0].resource.current.averageUtilization}')
-        echo "$state" | awk '{ exit !(NF == 3 && $2 >= $1) }' || missing="$missing tidegate-$tier"
+        state=$(kubectl get hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.conditions[?(@.type=="ScalingActive")].status}')
+        echo "$state" | awk '{ exit !($3 == "True" && $2 >= $1) }' || missing="$missing tidegate-$tier"
     done
     [ -n "$missing" ] || break
     if [ "$waited" -ge "$wait_s" ]; then
-        explain
         for name in $missing; do kubectl describe hpa "$name" | sed -n '/^Conditions/,$p'; done
         die "no known metric after $wait_s s for:$missing"
     fi

@@ -27,3 +27,10 @@ machine() {
         *) die "ARCH=${ARCH:-$(uname -m)}: expected x86_64 or aarch64" ;;
     esac
 }
+
+need_cluster() {
+    need kubectl "see https://kubernetes.io/docs/tasks/tools"
+    context=$(kubectl config current-context 2>/dev/null) || context=
+    [ -n "$context" ] || die "kubectl has no current context: make cluster, or set KUBECONFIG"
+    kubectl version >/dev/null 2>&1 || die "the cluster $context does not answer: kubectl cluster-info"
+}

@@ -1,24 +1,21 @@
-"""Locust's entry: two kinds of users, both of which check what they are answered.
+"""Locust's entry: its options, its verdict, and the two kinds of users of the AND gate.
 
 locust -f loadtest --host http://127.0.0.1:8080
 locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiUser
 """
 
-import os
-import random
+import json
 import re
-import uuid
 from argparse import ArgumentParser
 
-import and_gate
-from locust import FastHttpUser, between, events, task
-from locust.contrib.fasthttp import ResponseContextManager
+from locust import events, task
 from locust.env import Environment
 
-DEFAULT_HOST = "http://127.0.0.1:8080"
-PREDICT = "/v1/models/and_gate:predict"
+import and_gate
+from checked import AND_GATE, MODEL, CheckedUser, post_rows, refused, settle
+
 RESULT = re.compile(r'<output id="result" data-class="(\d)"')
-SEED = os.environ.get("TIDEGATE_SEED")
+ANSWERS = {"instances": "predictions", "inputs": "outputs"}
 
 
 @events.init_command_line_parser.add_listener
@@ -37,79 +34,36 @@ def judge(environment: Environment, **_: object) -> None:
         environment.process_exit_code = 1
 
 
-class CheckedUser(FastHttpUser):
-    """What both users share: think time, and judging an answer."""
-
-    abstract = True
-    host = DEFAULT_HOST
-
-    def on_start(self) -> None:
-        """Give each user its own randomness."""
-        self.source = random.Random(SEED)
-
-    def wait_time(self) -> float:
-        """Wait as long as --think says, on average."""
-        mean = float(self.environment.parsed_options.think)
-        return float(between(0.5 * mean, 1.5 * mean)(self)) if mean else 0.0
-
-
-def refused(response: ResponseContextManager, status: int = 200) -> str:
-    """Say what is wrong with an answer before its content; empty when nothing is."""
-    if not response.status_code:
-        return f"no answer: {getattr(response, 'error', 'connection closed')!r}"
-    if response.status_code != status:
-        return f"expected status {status}, came {response.status_code}"
-    return ""
-
-
-def settle(response: ResponseContextManager, problem: str) -> bool:
-    """Count an answer as right, or as a failure that says what is wrong; gives whether it was right."""
-    if problem:
-        response.failure(problem)
-    else:
-        response.success()
-    return not problem
-
-
 class ApiUser(CheckedUser):
     """A program: JSON in row or column form, a few rows at a time."""
 
+    abstract = MODEL != AND_GATE
     weight = 3
 
     @task
     def predict(self) -> None:
         """Send rows and check every row's class."""
-        count = int(self.environment.parsed_options.rows) or self.source.choice((1, 1, 1, 4, 32))
-        rows = and_gate.draw(count, self.source)
-        asked, answered = self.source.choice((("instances", "predictions"), ("inputs", "outputs")))
-        request_id = uuid.uuid4().hex
-        with self.client.post(
-            PREDICT,
-            json={asked: rows},
-            headers={"X-Request-ID": request_id},
-            name=f"predict {asked}",
-            catch_response=True,
-        ) as response:
-            response.failure(problem) if (
-                problem := self._problem(response, rows, answered, request_id)
-            ) else response.success()
+        rows = and_gate.draw(self.rows(), self.source)
+        asked = self.source.choice(tuple(ANSWERS))
+        post_rows(
+            self.client,
+            AND_GATE,
+            json.dumps({asked: rows}),
+            f"predict {asked}",
+            lambda said: _problem(said, rows, ANSWERS[asked]),
+        )
 
-    @staticmethod
-    def _problem(response: ResponseContextManager, rows: list[and_gate.Row], key: str, request_id: str) -> str:
-        if problem := refused(response):
-            return problem
-        if response.headers is None or response.headers.get("X-Request-ID") != request_id:
-            return "the answer belongs to another request"
-        try:
-            shares = response.json()[key]
-        except (ValueError, KeyError, TypeError):
-            return f"expected JSON with {key}, came {str(response.text)[:80]}"
-        return and_gate.wrong(rows, shares)
+
+def _problem(said: object, rows: list[and_gate.Row], key: str) -> str:
+    if not isinstance(said, dict) or key not in said:
+        return f"expected JSON with {key}, came {str(said)[:80]}"
+    return and_gate.wrong(rows, said[key])
 
 
 class FormUser(CheckedUser):
     """A person with a browser: opens the form, fills it in, reads the result off the page."""
 
+    abstract = MODEL != AND_GATE
     weight = 1
 
     @task

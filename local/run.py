@@ -15,8 +15,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from model_source import ModelSource, ModelSourceError, configuration, find, write_cards
 from ports import PortError, Ports
+from tidegate_serving.model_source import ModelSource, ModelSourceError, configuration, find, write_cards
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".run"

@@ -1,13 +1,10 @@
-"""The main job on a real cluster: deployed, answered, loaded, scaled, and every new pod put to work."""
+"""The main job on a real cluster: answered, loaded, scaled up and down again, and every new pod put to work."""
 
 import json
 import os
-import re
-import subprocess
-import sys
 import time
 import urllib.parse
-from collections.abc import Callable
+import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,48 +12,32 @@ from typing import Any
 
 import pytest
 
+from tests.cluster.cluster import Cluster, Pod, is_ready, wait_for
+from tests.cluster.load import KeepAliveLoad, Request, failures, summary
+from tests.cluster.overlay import ROOT, TIERS
+
 pytestmark = pytest.mark.cluster
 
-ROOT = Path(__file__).resolve().parents[2]
-LOCUST = str(Path(sys.executable).with_name("locust"))
-TIERS = ("web", "serving")
-LOAD_S = 180
-USERS = 40
+CLIENTS = 40
 """Each keeps a connection: enough for every gateway to get some when they are renewed."""
 
-ANSWERED = {
-    "web": (8081, "metrics", re.compile(r"^tidegate_requests_total\{[^}]*status=\"200\"[^}]*\} (\S+)", re.MULTILINE)),
-    "serving": (
-        8501,
-        "monitoring/prometheus/metrics",
-        re.compile(r"^:tensorflow:serving:request_count\{[^}]*status=\"success\"[^}]*\} (\S+)", re.MULTILINE),
-    ),
-}
-"""Where a pod of each tier counts what it answered."""
+PER_SECOND = 300
+"""Far above what the least pods' requests are good for, and far below what would keep new ones from starting."""
 
-GetJson = Callable[..., Any]
-Pods = dict[str, dict[str, Any]]
+UP_S = 180
+DOWN_S = 180
+LEAST, MOST = 1, 3
 
 
-def pods_of(get_json: GetJson, tier: str) -> Pods:
-    selector = f"app.kubernetes.io/name=tidegate,app.kubernetes.io/component={tier}"
-    return {
-        pod["metadata"]["name"]: pod
-        for pod in get_json("pods", "-l", selector)["items"]
-        if "deletionTimestamp" not in pod["metadata"]
-    }
+@pytest.fixture(scope="module")
+def address(cluster: Cluster) -> str:
+    cluster.deploy(cluster.overlay(replicas=dict.fromkeys(TIERS, (LEAST, MOST))))
+    return cluster.url
 
 
-def is_ready(pod: dict[str, Any]) -> bool:
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
-
-
-def answered(kubectl: Callable[..., str], tier: str, pod: str) -> float:
-    """How many requests a pod says that it answered."""
-    port, path, pattern = ANSWERED[tier]
-    namespace = json.loads(kubectl("get", "pod", pod, "-o", "json"))["metadata"]["namespace"]
-    text = kubectl("get", "--raw", f"/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy/{path}")
-    return sum(float(count) for count in pattern.findall(text))
+def fetch(url: str, body: bytes | None = None) -> str:
+    with urllib.request.urlopen(urllib.request.Request(url, data=body), timeout=30) as answer:
+        return str(answer.read().decode())
 
 
 @dataclass
@@ -69,33 +50,46 @@ class Life:
 
 
 class Observation:
-    """What happens to each tier from now on."""
+    """What happens to each tier from now on, and which new pods a load has met."""
 
-    def __init__(self, kubectl: Callable[..., str], get_json: GetJson) -> None:
-        self._kubectl = kubectl
-        self._get_json = get_json
-        self._began = time.time()
-        self.before = {tier: set(pods_of(get_json, tier)) for tier in TIERS}
+    def __init__(self, cluster: Cluster, load: KeepAliveLoad) -> None:
+        self._cluster = cluster
+        self._load = load
+        self._began, self._began_monotonic = time.time(), time.monotonic()
+        self.before = {tier: set(cluster.pods(tier)) for tier in TIERS}
         self.decided: dict[str, float] = {}
         self.new: dict[str, dict[str, Life]] = {tier: {} for tier in TIERS}
+        self._addresses: dict[str, str] = {}
 
-    def look(self) -> None:
-        """Look once, and note what is there for the first time."""
+    def look(self) -> bool:
+        """Look once, note what is there for the first time; gives whether each tier grew and each new pod answered."""
         for tier in TIERS:
-            status = self._get_json("hpa", f"tidegate-{tier}")["status"]
+            status = self._cluster.get("hpa", f"tidegate-{tier}")["status"]
             if status["desiredReplicas"] > len(self.before[tier]):
                 self.decided.setdefault(tier, self._since(time.time()))
-            for name, pod in pods_of(self._get_json, tier).items():
+            for name, pod in self._cluster.pods(tier).items():
                 if name not in self.before[tier]:
                     self._look_at(tier, name, pod)
+        for request in list(self._load.requests):
+            self._note(request)
+        return all(self.new[tier] and not self.idle(tier) for tier in TIERS)
 
-    def _look_at(self, tier: str, name: str, pod: dict[str, Any]) -> None:
+    def _look_at(self, tier: str, name: str, pod: Pod) -> None:
         created = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]).timestamp()
         life = self.new[tier].setdefault(name, Life(self._since(created)))
         if life.ready is None and is_ready(pod):
             life.ready = self._since(time.time())
-        if life.ready is not None and life.answered is None and answered(self._kubectl, tier, name):
-            life.answered = self._since(time.time())
+        if address := pod["status"].get("podIP"):
+            self._addresses[f"{address}:8500"] = name
+
+    def _note(self, request: Request) -> None:
+        for tier, name in (("web", request.pod), ("serving", self._addresses.get(request.backend, ""))):
+            if (life := self.new[tier].get(name)) and life.answered is None:
+                life.answered = round(request.answered - self._began_monotonic, 1)
+
+    def idle(self, tier: str) -> dict[str, Life]:
+        """Return the new pods that have answered nothing."""
+        return {name: life for name, life in self.new[tier].items() if life.answered is None}
 
     def _since(self, at: float) -> float:
         return round(at - self._began, 1)
@@ -112,37 +106,35 @@ class Observation:
         }
 
 
-def test_the_form_answers_on_the_cluster(deployed, fetch):
-    assert 'name="inputs.0"' in fetch(f"{deployed}/home")
+def test_the_form_answers_on_the_cluster(address):
+    assert 'name="inputs.0"' in fetch(f"{address}/home")
     typed = urllib.parse.urlencode({"inputs.0": "5", "inputs.1": "6"}).encode()
-    assert '<output id="result" data-class="1" data-model="and_gate"' in fetch(f"{deployed}/home", typed)
+    assert '<output id="result" data-class="1" data-model="and_gate"' in fetch(f"{address}/home", typed)
 
 
-def test_the_api_answers_on_the_cluster(deployed, fetch):
+def test_the_api_answers_on_the_cluster(address):
     body = json.dumps({"instances": [[1, 1], [0, 5]]}).encode()
-    (first, second) = json.loads(fetch(f"{deployed}/v1/models/and_gate:predict", body))["predictions"]
+    (first, second) = json.loads(fetch(f"{address}/v1/models/and_gate:predict", body))["predictions"]
     assert first[1] > first[0]
     assert second[0] > second[1]
 
 
-def test_under_load_both_tiers_grow_and_every_new_pod_answers(deployed, kubectl, get_json):
-    observation = Observation(kubectl, get_json)
-    command = [LOCUST, "-f", "loadtest", "--headless", "--only-summary", "-u", str(USERS), "-r", str(USERS)]
-    with subprocess.Popen([*command, "-t", f"{LOAD_S}s", "--host", deployed], cwd=ROOT) as locust:
+def test_under_load_both_tiers_grow_and_every_new_pod_answers_and_both_shrink_after_it(cluster, address):
+    with KeepAliveLoad(address, CLIENTS, PER_SECOND) as load:
+        observation = Observation(cluster, load)
         try:
-            while locust.poll() is None:
-                observation.look()
-                time.sleep(0.5)
+            wait_for("both tiers to grow and every new pod to answer", observation.look, UP_S)
         finally:
-            if locust.poll() is None:
-                locust.terminate()
-    observation.look()
+            record = {"clients": CLIENTS, "per_second": PER_SECOND, **observation.record()}
+    ended = time.monotonic()
+    assert not failures(load.requests), summary(load.requests)
+
+    def small_again() -> bool:
+        return all(len(cluster.pods(tier)) == LEAST for tier in TIERS)
+
+    wait_for("both tiers to shrink", small_again, DOWN_S)
+    record |= {"requests": summary(load.requests), "small_again_s": round(time.monotonic() - ended, 1)}
     path = Path(os.environ.get("TIDEGATE_CLUSTER_RECORD", ROOT / "build" / "cluster-record.json"))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"users": USERS, "load_s": LOAD_S} | observation.record(), indent=2) + "\n")
+    path.write_text(json.dumps(record, indent=2) + "\n")
     print(path.read_text())  # noqa: T201 the figures are what a reader of this run wants
-    assert locust.returncode == 0, "Locust saw failures"
-    for tier, lives in observation.new.items():
-        assert lives, f"the autoscaler never raised tidegate-{tier}"
-        idle = {name: life for name, life in lives.items() if life.answered is None}
-        assert not idle, f"new pods of tidegate-{tier} that answered nothing: {idle}"

@@ -166,11 +166,13 @@ def test_health_says_serving(client):
     assert answer.status == health_pb2.HealthCheckResponse.SERVING
 
 
-def test_metrics_carry_tf_servings_names(client, model_server):
+@pytest.mark.parametrize("accept", ["*/*", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5"])
+def test_metrics_carry_tf_servings_names_whatever_a_scraper_prefers(client, model_server, accept):
     client.shares([(1, 1)])
     url = f"http://127.0.0.1:{model_server.rest_port}/monitoring/prometheus/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=5) as answer:
         text = answer.read().decode()
+        assert answer.headers["Content-Type"].startswith("text/plain")
     assert ':tensorflow:serving:request_count{model_name="and_gate",status="success"}' in text
     assert "unknown" not in {line.split("{")[0] for line in text.splitlines()}
 

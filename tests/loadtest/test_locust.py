@@ -1,12 +1,15 @@
 """`locust -f loadtest` as a user runs it, against gateways that are right, wrong, busy and absent."""
 
 import asyncio
+import json
+import math
 import os
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -114,3 +117,59 @@ async def test_an_unknown_shape_is_refused_with_those_there_are():
     code, output = await locust("http://127.0.0.1:9", TIDEGATE_SHAPE="wave")
     assert code != 0
     assert "TIDEGATE_SHAPE=wave: expected one of step, ramp, sawtooth" in output
+
+
+def reader(says: Callable[[list[float]], object]) -> web.Application:
+    """A gateway of one other model, `reader`: from three numbers to the shares of two classes."""
+
+    def tensor(size: int) -> dict[str, object]:
+        dimensions = [{"size": "-1"}, {"size": str(size)}]
+        return {"dtype": "DT_FLOAT", "tensor_shape": {"dim": dimensions, "unknown_rank": False}}
+
+    signature = {
+        "inputs": {"x": tensor(3)},
+        "outputs": {"p": tensor(2)},
+        "method_name": "tensorflow/serving/predict",
+    }
+
+    async def metadata(_: web.Request) -> web.Response:
+        return web.json_response({"metadata": {"signature_def": {"signature_def": {"serving_default": signature}}}})
+
+    async def predict(request: web.Request) -> web.Response:
+        rows = (await request.json())["instances"]
+        assert all(len(row) == 3 for row in rows)
+        headers = {"X-Request-ID": request.headers["X-Request-ID"]}
+        return web.json_response({"predictions": [says(row) for row in rows]}, headers=headers)
+
+    app = web.Application()
+    app.add_routes([web.get("/v1/models/reader/metadata", metadata), web.post("/v1/models/reader:predict", predict)])
+    return app
+
+
+CARD = {"class_names": ["low", "high"], "examples": [{"inputs": {"x": [0, 5, 9]}, "expected": "high"}]}
+
+
+@pytest.mark.parametrize(
+    ("says", "code", "text"),
+    [
+        (lambda row: [0.2, 0.8], 0, "predict reader"),
+        (lambda row: [0.8, 0.2], 1, "wrong answer for [0, 5, 9]: expected high, came [0.8, 0.2]"),
+        (lambda row: [0.8, math.nan], 1, "p: expected finite DT_FLOAT"),
+    ],
+)
+async def test_any_model_is_sent_what_its_signature_and_card_say(aiohttp_server: Server, tmp_path, says, code, text):
+    (tmp_path / "reader.json").write_text(json.dumps(CARD))
+    server = await aiohttp_server(reader(says))
+    host = str(server.make_url("/")).rstrip("/")
+    environment = {"LOADTEST_MODEL": "reader", "LOADTEST_CARDS": str(tmp_path)}
+    ended, output = await locust(host, "-t", "1s", **environment)
+    assert ended == code, output
+    assert text in output
+    assert "form open" not in output
+
+
+async def test_a_model_that_is_not_there_fails_the_run(aiohttp_server: Server):
+    server = await aiohttp_server(reader(lambda row: row))
+    code, output = await locust(str(server.make_url("/")).rstrip("/"), "-t", "1s", LOADTEST_MODEL="nix")
+    assert code == 1
+    assert "expected status 200, came 404" in output

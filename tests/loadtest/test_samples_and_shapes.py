@@ -1,28 +1,10 @@
 """What is sent and when, without Locust."""
 
-import importlib.util
 import random
-import sys
-from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-LOADTEST = Path(__file__).resolve().parents[2] / "loadtest"
-
-
-def load(name: str) -> ModuleType:
-    """Import a module of the load test as Locust does: by its file."""
-    spec = importlib.util.spec_from_file_location(f"loadtest_{name}", LOADTEST / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-and_gate = load("and_gate")
+import and_gate
 
 
 def test_the_truth_is_the_tutorials():

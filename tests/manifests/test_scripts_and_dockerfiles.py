@@ -1,13 +1,12 @@
 """Scripts and Dockerfiles pass their linters and keep their promises."""
 
-import os
 import re
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from tests.manifests.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
@@ -15,14 +14,6 @@ SCRIPTS = [
     ROOT / ".ci" / "run",
 ]
 DOCKERFILES = sorted((*ROOT.glob("services/*/Dockerfile*"), ROOT / "loadtest" / "Dockerfile"))
-
-
-def tool(name: str) -> str:
-    found = shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
-    if found is None:
-        assert not os.environ.get("CI"), f"{name} is missing"
-        pytest.skip(f"{name} is not installed")
-    return found
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -109,3 +109,10 @@ async def test_the_file_is_read_again_and_a_bad_one_changes_nothing(tmp_path, mo
     write("and_gate: {c: 1}")
     await until(lambda: routes.route(AND_GATE, "x").label == "c")
     following.cancel()
+
+
+def test_it_tells_the_share_of_each_label_that_has_one(tmp_path):
+    file = tmp_path / "routes.yaml"
+    file.write_text("and_gate: {stable: 3, canary: 1, old: 0}")
+    assert Router(["and_gate"], file).shares == {"and_gate": {"stable": 0.75, "canary": 0.25}}
+    assert Router(["and_gate"]).shares == {}

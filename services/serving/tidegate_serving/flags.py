@@ -52,6 +52,8 @@ def parse(arguments: list[str] | None = None) -> Flags:
     parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1.0, help="default 1; 0: look once")
     parser.add_argument("--grpc_max_threads", type=int, default=16, help="predictions at once (default 16)")
     parser.add_argument("--load_timeout_seconds", type=float, default=300.0, help="for all models (default 300)")
+    # Here labels are given whether or not their version is available, which is what TF Serving does with the flag
+    parser.add_argument("--allow_version_labels_for_unavailable_models", choices=["true"], help="so it is always")
     given = parser.parse_args(arguments)
     if (given.model_config_file is None) == (given.model_base_path is None):
         parser.error("give one of --model_config_file and --model_base_path")

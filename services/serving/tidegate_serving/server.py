@@ -4,17 +4,24 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import grpc
 import prometheus_client
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from prometheus_client.exposition import ThreadingWSGIServer
 
 from tidegate_proto.services import register
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.flags import Flags
 from tidegate_serving.metrics import RequestMetrics
 from tidegate_serving.servicer import Servicer
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -97,10 +104,27 @@ def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
 
 
 def _serve_metrics(port: int, metrics: RequestMetrics) -> None:
+    """Serve them in the text format whatever is asked for, as TF Serving does.
+
+    Prometheus asks for OpenMetrics first, and prometheus-client writes no colons there: the names would be others.
+    """
+    answer: WSGIApplication = prometheus_client.make_wsgi_app(metrics.registry())
+
+    def answer_as_text(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        return answer(environ | {"HTTP_ACCEPT": ""}, start_response)
+
     try:
-        prometheus_client.start_http_server(port, registry=metrics.registry())
+        server = make_server("0.0.0.0", port, answer_as_text, ThreadingWSGIServer, QuietHandler)  # noqa: S104 as gRPC's
     except OSError as error:
         raise StartError(f"port {port}: {error.strerror}: choose another with --rest_api_port=NUMBER") from None
+    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Logs no scrapes."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as its base calls it
+        """Log nothing."""
 
 
 def _watch(catalog: Catalog, poll_wait_s: float, stop: threading.Event) -> None:

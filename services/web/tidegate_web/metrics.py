@@ -122,6 +122,7 @@ class BackendMetrics:
         self._codes: set[str] = set()
         self._siblings = siblings
         self.users = 0
+        outstanding.labels(address)  # a series from the start: a gateway that idles knows its model servers too
 
     def answered(self, code: str) -> None:
         """Count an answer of the given gRPC code; one that comes after the backend went counts no more."""

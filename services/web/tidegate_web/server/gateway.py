@@ -69,7 +69,7 @@ async def serve(settings: Settings) -> None:
     about = About(pod, version("tidegate-web"), Limits(settings.max_inflight, settings.max_queue), settings.backends)
     audience = Audience()
     peers = Peers(web_tier, audience.present)
-    status = LiveStatus(about, Snapshot(metrics, balancer, web_tier, peers), lifecycle, audience)
+    status = LiveStatus(about, Snapshot(metrics, balancer, router, web_tier, peers), lifecycle, audience)
     ops = make_ops_app(metrics, lifecycle, status, peers)
 
     limits = ConnectionLimits(settings.max_connections, metrics.shed.labels("connections").inc)

@@ -7,6 +7,7 @@ from tidegate_web.server.peers import Peers
 from tidegate_web.server.web_tier import WebTier
 from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
+from tidegate_web.serving.router import Router
 from tidegate_web.status.reading import BackendReading, LoadedVersion, Reading
 
 
@@ -16,13 +17,15 @@ class Snapshot:
     Args:
         metrics: Knows the requests.
         balancer: Knows the model servers.
+        router: Knows which labels the clients go to.
         web_tier: Knows the other gateways.
         peers: Know what those say.
     """
 
-    def __init__(self, metrics: Metrics, balancer: Balancer, web_tier: WebTier, peers: Peers) -> None:
+    def __init__(self, metrics: Metrics, balancer: Balancer, router: Router, web_tier: WebTier, peers: Peers) -> None:
         self._metrics = metrics
         self._balancer = balancer
+        self._router = router
         self._web_tier = web_tier
         self._peers = peers
 
@@ -45,6 +48,7 @@ class Snapshot:
             backends=tuple(_read(backend, calls.get(backend.address, 0)) for backend in tuple(self._balancer.backends)),
             gateways=self._web_tier.addresses,
             peers=self._peers.figures,
+            routes=self._router.shares,
         )
 
 

@@ -81,7 +81,7 @@ class LiveStatus:
 
     async def document(self, request: web.Request) -> web.Response:
         """Give all that is known, as JSON; without the past when asked for `history=0`."""
-        history = self._history
+        history, reading = self._history, self._read()
         document: dict[str, object] = {
             "pod": self._about.pod,
             "version": self._about.version,
@@ -94,8 +94,9 @@ class LiveStatus:
                     "outstanding": backend.outstanding,
                     "models": _by_model(backend.versions),
                 }
-                for backend in self._read().backends
+                for backend in reading.backends
             ],
+            "routes": reading.routes,
             "gateways": None if history.gateways is None else sorted(history.gateways),
             "now": history.samples[-1],
         }

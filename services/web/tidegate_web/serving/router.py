@@ -42,6 +42,12 @@ class Split:
         point = int.from_bytes(digest) / 2 ** (8 * HASH_BYTES)
         return self.labels[min(bisect_right(self.ends, point), len(self.labels) - 1)]
 
+    @property
+    def shares(self) -> dict[str, float]:
+        """The share of the clients that each label has; all together 1."""
+        starts = (0.0, *self.ends[:-1])
+        return {label: end - start for label, start, end in zip(self.labels, starts, self.ends, strict=True)}
+
 
 def parse_routes(text: str) -> Mapping[str, Split]:
     """Read a routes file.
@@ -104,6 +110,11 @@ class Router:
     def known(self) -> tuple[str, ...]:
         """Names of the models that are offered or have a split."""
         return tuple(dict.fromkeys((*self.models, *self._splits)))
+
+    @property
+    def shares(self) -> dict[str, dict[str, float]]:
+        """Of each model with a split, the share of the clients that each label has."""
+        return {model: split.shares for model, split in self._splits.items()}
 
     def route(self, model: ModelRef, client: str) -> ModelRef:
         """Return the label that a client's requests for a model go to; a named version or label stays."""

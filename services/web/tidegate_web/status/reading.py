@@ -1,7 +1,7 @@
 """What the gateway knows of itself at one instant; totals count from the start."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +71,7 @@ class Reading:
         backends: The model servers in use.
         gateways: Addresses of the web tier's ready pods; None where nobody knows them.
         peers: What those pods say; empty while nobody asks.
+        routes: Of each model with weights, the share of the clients that each label has.
     """
 
     unix_s: float
@@ -86,6 +87,7 @@ class Reading:
     backends: tuple[BackendReading, ...]
     gateways: frozenset[str] | None
     peers: tuple[Peer, ...] = ()
+    routes: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

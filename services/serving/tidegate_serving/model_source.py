@@ -1,10 +1,10 @@
-"""What `make run` serves: the models that are trained here, or a folder of the user's."""
+"""What `make run` and `make deploy` serve: models that are trained here, or a folder of the user's (MODEL, NAME)."""
 
 import json
 import re
 import shutil
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SERVED_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -16,16 +16,32 @@ class ModelSourceError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """A model as the model server wants it: a name, and a folder with a sub-folder per version."""
+    """A model as the model server wants it: a name, and a folder with a sub-folder per version.
+
+    Attributes:
+        name: What it is served as.
+        base_path: The folder, as the model server sees it.
+        labels: The versions to serve, by what clients call them; the newest one where there are none.
+    """
 
     name: str
     base_path: Path
+    labels: Mapping[str, int] = field(default_factory=dict)
+
+    def versions(self) -> dict[int, Path]:
+        """Return the folder of each version there is."""
+        return {int(folder.name): folder for folder in self.base_path.iterdir() if _is_version(folder)}
 
     def card(self) -> Path | None:
         """Return the newest version's card; None where it has none."""
-        versions = [folder for folder in self.base_path.iterdir() if _is_version(folder)]
-        card = max(versions, key=lambda folder: int(folder.name)) / "assets.extra" / "tidegate.json"
-        return card if card.is_file() else None
+        versions = self.versions()
+        return card_of(versions[max(versions)])
+
+
+def card_of(version: Path) -> Path | None:
+    """Return the card of a version's folder; None where it has none."""
+    card = version / "assets.extra" / "tidegate.json"
+    return card if card.is_file() else None
 
 
 def configuration(sources: Iterable[ModelSource]) -> str:
@@ -33,8 +49,20 @@ def configuration(sources: Iterable[ModelSource]) -> str:
     configs = []
     for source in sources:
         name, base_path = json.dumps(source.name), json.dumps(str(source.base_path), ensure_ascii=False)
-        configs.append(f"  config {{ name: {name} base_path: {base_path} model_platform: 'tensorflow' }}\n")
+        configs.append(
+            f'  config {{\n    name: {name}\n    base_path: {base_path}\n    model_platform: "tensorflow"\n'
+            f"{_policy(source.labels)}  }}\n"
+        )
     return f"model_config_list {{\n{''.join(configs)}}}\n"
+
+
+def _policy(labels: Mapping[str, int]) -> str:
+    """Say which versions to serve and what they are called."""
+    if not labels:
+        return ""
+    versions = " ".join(f"versions: {version}" for version in sorted(set(labels.values())))
+    called = (f'    version_labels {{ key: "{label}" value: {version} }}\n' for label, version in labels.items())
+    return f"    model_version_policy {{ specific {{ {versions} }} }}\n{''.join(called)}"
 
 
 def write_cards(sources: Iterable[ModelSource], folder: Path) -> None:
@@ -56,6 +84,19 @@ def _is_version(folder: Path) -> bool:
     return folder.name.isascii() and folder.name.isdigit() and is_saved_model(folder)
 
 
+def checked_name(name: str) -> str:
+    """Return a name that can be served.
+
+    Raises:
+        ModelSourceError: It cannot.
+    """
+    if not SERVED_NAME.fullmatch(name):
+        raise ModelSourceError(
+            f"NAME={name}: expected letters, digits, '_', '.' and '-', at most 63; choose one with NAME=…"
+        )
+    return name
+
+
 def find(model: str, name: str, state: Path) -> ModelSource:
     """Understand MODEL and NAME.
 
@@ -73,22 +114,14 @@ def find(model: str, name: str, state: Path) -> ModelSource:
         raise ModelSourceError(f"MODEL={model}: expected a SavedModel's folder, there is {came}")
     versions = [sub for sub in folder.iterdir() if _is_version(sub)]
     if is_saved_model(folder):
-        chosen = _checked(name or (folder.parent.name if folder.name.isdigit() else folder.name))
+        chosen = checked_name(name or (folder.parent.name if folder.name.isdigit() else folder.name))
         return ModelSource(chosen, _as_only_version(folder, state / "links" / chosen))
     if not versions:
         there = ", ".join(sorted(sub.name for sub in folder.iterdir())[:8]) or "nothing"
         raise ModelSourceError(
             f"MODEL={model}: expected saved_model.pb, or numbered sub-folders (1, 2, …) that hold one; there is {there}"
         )
-    return ModelSource(_checked(name or folder.name), folder)
-
-
-def _checked(name: str) -> str:
-    if not SERVED_NAME.fullmatch(name):
-        raise ModelSourceError(
-            f"NAME={name}: expected letters, digits, '_', '.' and '-', at most 63; choose one with NAME=…"
-        )
-    return name
+    return ModelSource(checked_name(name or folder.name), folder)
 
 
 def _as_only_version(folder: Path, base_path: Path) -> Path:

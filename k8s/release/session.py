@@ -1,0 +1,69 @@
+"""One run of a command: what is deployed, what the user has said, and how a step is taken."""
+
+import fcntl
+import os
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from release import cluster
+from release.checkout import Checkout
+from release.state import State
+
+
+class Session:
+    """Holds the folder of what is deployed until it is left; another command waits.
+
+    Args:
+        checkout: The files.
+        environment: What make was given.
+        tell: Writes a line for the user.
+    """
+
+    def __init__(
+        self, checkout: Checkout, environment: Mapping[str, str], tell: Callable[[str], None] | None = None
+    ) -> None:
+        self.checkout = checkout
+        self.environment = environment
+        self.tell = tell or (lambda line: print(line, flush=True))
+        self._lock = -1
+
+    def __enter__(self) -> Self:
+        self.checkout.own.mkdir(parents=True, exist_ok=True)
+        self._lock = os.open(self.checkout.own, os.O_RDONLY)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.tell("Waiting for another command of this checkout to end …")
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._lock)
+
+    def given(self, variable: str) -> str:
+        """Return what the user has said; empty for nothing."""
+        return self.environment.get(variable, "").strip()
+
+    def settle(self, state: State, cards: Mapping[str, str] | None = None) -> None:
+        """Take a step: write it, apply it, and wait until every pod is as it says.
+
+        Raises:
+            ClusterError: They are not in time.
+        """
+        self.checkout.write(state, dict(cards or {}))
+        cluster.roll_out(self.checkout.own)
+        cluster.wait_until_agreed(state, self.tell)
+
+    def walk(self, steps: Sequence[State]) -> None:
+        """Take several steps, each when none of the pods from before the last one runs any more.
+
+        Raises:
+            ClusterError: One of them fails.
+        """
+        for number, step in enumerate(steps):
+            if number:
+                cluster.wait_until_gone(self.tell)
+            self.settle(step)
