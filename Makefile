@@ -54,6 +54,10 @@ deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscaler
 compare-versions: $(VENV)/run.stamp ## Ask two versions the same and fail where they differ too much (NAME=and_gate VERSIONS=1,2 HOST=… SAMPLES=…)
 	@k8s/compare-versions.sh
 
+.PHONY: autoscaling
+autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight with KEDA, or cpu; TARGET=16 CPU=60)
+	@k8s/autoscaling.sh
+
 .PHONY: undeploy
 undeploy: ## Take it out of the cluster
 	@k8s/undeploy.sh
@@ -94,6 +98,10 @@ check: $(VENV)/dev.stamp ## Run the linters, the type checker and the import con
 .PHONY: test-cluster
 test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your kubectl (deploys, loads and scales)
 	@$(BIN)/python -m pytest -m cluster tests/cluster
+
+.PHONY: test-cluster-full
+test-cluster-full: $(VENV)/dev.stamp ## Run the long cluster tests; figures go to docs/evidence/cluster-full.json (an hour, two CPUs for it alone)
+	@TIDEGATE_CLUSTER_EVIDENCE=docs/evidence/cluster-full.json $(BIN)/python -m pytest -m cluster_full tests/cluster
 
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the gateway beside an aiohttp echo and Flask (ARGS="--rounds 3 --clients 64"); needs wrk

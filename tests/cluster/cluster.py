@@ -105,18 +105,23 @@ class Cluster:
         done = self.run("k8s/deploy.sh", env={"SKIP_BUILD": "1", "OVERLAY": str(folder)}, timeout_s=DEPLOY_S)
         assert done.returncode == 0, f"k8s/deploy.sh: {done.stdout}{done.stderr}"
 
-    def pods(self, tier: str) -> dict[str, Pod]:
-        """Return the pods of a tier that are not terminating, by name."""
+    def pods(self, tier: str, *, leaving: bool = False) -> dict[str, Pod]:
+        """Return the pods of a tier by name; those that are terminating only where they are asked for."""
         selector = f"app.kubernetes.io/name=tidegate,app.kubernetes.io/component={tier}"
         return {
             pod["metadata"]["name"]: pod
             for pod in self.get("pods", "-l", selector)["items"]
-            if "deletionTimestamp" not in pod["metadata"]
+            if leaving or "deletionTimestamp" not in pod["metadata"]
         }
 
     def ready(self, tier: str) -> dict[str, Pod]:
-        """Return those of them that are Ready."""
+        """Return those that are Ready and not terminating."""
         return {name: pod for name, pod in self.pods(tier).items() if is_ready(pod)}
+
+    def answerers(self, tier: str) -> set[str]:
+        """Return what the records of requests call the pods of a tier: gateways by name, model servers by address."""
+        pods = self.pods(tier)
+        return set(pods) if tier == "web" else {backend(pod) for pod in pods.values()}
 
     @cached_property
     def url(self) -> str:
@@ -198,6 +203,11 @@ def _node_port() -> int | None:
 def is_ready(pod: Pod) -> bool:
     """Whether a pod is Ready."""
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", ()))
+
+
+def backend(pod: Pod) -> str:
+    """Return what a gateway calls a model server's pod."""
+    return f"{pod['status']['podIP']}:8500"
 
 
 def wait_for(what: str, look: Callable[[], Found | None], patience_s: float, every_s: float = 0.5) -> Found:

@@ -58,10 +58,9 @@ class Request:
     seq: int = 0
     idle_closes: int = 0
 
-    @property
-    def took_s(self) -> float:
-        """Seconds from the intended time to the answer."""
-        return self.answered - self.intended
+    def answerer(self, tier: str) -> str:
+        """Return the pod of a tier that had a part in the answer, as `Cluster.answerers` calls it."""
+        return self.pod if tier == "web" else self.backend
 
 
 @dataclass
@@ -71,8 +70,8 @@ class KeepAliveLoad:
     Attributes:
         url: The gateway's address.
         clients: How many; each sends one request at a time.
-        per_second: Requests of all clients together, at evenly spaced times; None for each as soon as its last one
-            is answered.
+        per_second: Requests of all clients together, at evenly spaced times; may change meanwhile. None for each as
+            soon as its last one is answered.
         requests: Those whose outcome is known, in the order of their ends.
     """
 
@@ -82,12 +81,11 @@ class KeepAliveLoad:
     requests: list[Request] = field(default_factory=list)
     _stopped: threading.Event = field(default_factory=threading.Event)
     _worker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "load"))
-    _turns: "itertools.count[int]" = field(default_factory=itertools.count)
-    _started: float = 0.0
+    _next: float = 0.0
     _running: Future[None] | None = None
 
     def __enter__(self) -> Self:
-        self._started = time.monotonic()
+        self._next = time.monotonic()
         self._running = self._worker.submit(uvloop.run, self._run())
         return self
 
@@ -124,7 +122,8 @@ class KeepAliveLoad:
         """Wait until a request is to be sent; gives the intended time, None when no more are."""
         if self.per_second is None:
             return None if self._stopped.is_set() else time.monotonic()
-        intended = self._started + next(self._turns) / self.per_second
+        intended = self._next
+        self._next += 1 / self.per_second
         await asyncio.sleep(max(0.0, intended - time.monotonic()))
         return None if self._stopped.is_set() else intended
 
@@ -181,6 +180,12 @@ def _wrong(row: tuple[float, float], body: bytes) -> str:
 def failures(requests: Iterable[Request]) -> list[Request]:
     """Return those that failed."""
     return [request for request in requests if request.error]
+
+
+def longest_pause_s(requests: Iterable[Request]) -> float:
+    """Return the longest time in which no answer came."""
+    times = sorted(request.answered for request in requests)
+    return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
 def summary(requests: Iterable[Request]) -> dict[str, int]:

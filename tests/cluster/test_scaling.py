@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.cluster.cluster import Cluster, Pod, is_ready, wait_for
+from tests.cluster.cluster import Cluster, Pod, backend, is_ready, wait_for
 from tests.cluster.load import KeepAliveLoad, Request, failures, summary
 from tests.cluster.overlay import ROOT, TIERS
 
@@ -79,8 +79,8 @@ class Observation:
         life = self.new[tier].setdefault(name, Life(self._since(created)))
         if life.ready is None and is_ready(pod):
             life.ready = self._since(time.time())
-        if address := pod["status"].get("podIP"):
-            self._addresses[f"{address}:8500"] = name
+        if "podIP" in pod["status"]:
+            self._addresses[backend(pod)] = name
 
     def _note(self, request: Request) -> None:
         for tier, name in (("web", request.pod), ("serving", self._addresses.get(request.backend, ""))):

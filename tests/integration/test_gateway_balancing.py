@@ -36,7 +36,7 @@ from tidegate_web.serving.backend import Backend
 from tidegate_web.serving.balancer import Balancer
 from tidegate_web.serving.health import State
 from tidegate_web.serving.lane import Batching
-from tidegate_web.serving.monitor import StatusMonitor
+from tidegate_web.serving.monitor import SOON_S, StatusMonitor
 from tidegate_web.serving.predictor import ServingPredictor
 from tidegate_web.serving.router import Router
 
@@ -332,6 +332,15 @@ async def test_a_backend_without_the_model_gets_no_calls_for_it():
         for _ in range(6):
             await here.predictor.predict(ROW, 5)
         assert (empty.answered, full.answered) == (0, 6)
+
+
+async def test_a_backend_that_leaves_between_two_questions_about_its_status_is_no_failure(monkeypatch, caplog):
+    monkeypatch.setattr("tidegate_web.serving.monitor.INTERVAL_S", 0.01)
+    async with watched(StubServer()) as here:
+        await until(lambda: all(backend.models for backend in here.balancer.backends))
+        here.balancer.update([])
+        await asyncio.sleep(2 * SOON_S)
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 async def test_a_backend_that_fails_call_after_call_is_left_out_though_its_status_answers():

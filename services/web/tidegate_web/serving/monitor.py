@@ -66,6 +66,8 @@ class StatusMonitor:
             try:
                 answered = await self._ask(backend)
             except Exception:
+                if backend not in self._balancer.backends:
+                    return  # it has left meanwhile, and its channel is closed
                 log.exception("status not read", extra={"backend": backend.address})
                 answered = True  # it may be what it always answers: no need to hurry
             if backend.state is not state:  # by the answer, or because an ejection's time is over
