@@ -23,6 +23,9 @@ TRIES = 5
 LONGEST_WAIT_S = 5.0
 """A busy gateway says when to come again; it is believed up to this."""
 
+LOST = (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError, aiohttp.ClientPayloadError)
+"""A connection that was there and is no longer: gateways close theirs at an age, and when they go."""
+
 TIMEOUT = aiohttp.ClientTimeout(total=60)
 BUSY = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 
@@ -142,14 +145,12 @@ class Gateway:
         for further in reversed(range(TRIES)):
             try:
                 reply, wait_s = await self._once(method, path, body)
-            except aiohttp.ServerDisconnectedError:
-                if further:
-                    continue
-                raise ReplayError(f"{self._host} closes every connection") from None
-            except (aiohttp.ClientError, ValueError) as error:
-                raise ReplayError(f"{self._host} does not answer: {error}. Another address: HOST=http://…") from None
             except TimeoutError:
                 raise ReplayError(f"{self._host}{path} did not answer within {TIMEOUT.total:g} s") from None
+            except (aiohttp.ClientError, ValueError) as error:
+                if further and isinstance(error, LOST):
+                    continue
+                raise ReplayError(f"{self._host} does not answer: {error}. Another address: HOST=http://…") from None
             if reply.status == HTTPStatus.UNAUTHORIZED:
                 raise ReplayError(f"{self._host} asks for a bearer token: TOKEN_FILE=file")
             if reply.status not in BUSY:

@@ -8,7 +8,7 @@ import and_gate
 
 
 def test_the_truth_is_the_tutorials():
-    rows = [[1, 1], [0, 0], [2, 0], [2, 1], [3, 0], [0, 4], [5, 6], [0, 10]]
+    rows = [(1, 1), (0, 0), (2, 0), (2, 1), (3, 0), (0, 4), (5, 6), (0, 10)]
     assert [and_gate.expected(row) for row in rows] == [1, 0, 0, 1, 0, 0, 1, 0]
 
 
