@@ -58,7 +58,7 @@ def test_training_writes_what_it_shows(tmp_path):
 
 
 @pytest.mark.parametrize("line", [line for line in SHELL if line.startswith("curl")])
-def test_a_request_of_it_gets_the_answer_that_it_promises(line, gateway):  # noqa: F811 a fixture
+def test_a_request_of_it_gets_the_answer_that_it_promises(line, gateway):
     assert ADDRESS in line
     answer = run(line, gateway).stdout
     if '"one"' in line:
