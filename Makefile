@@ -30,6 +30,10 @@ loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HOST=http:
 images: $(VENV)/run.stamp ## Build the images (SERVING=embedded for arm64 or without tensorflow/serving)
 	@k8s/images.sh
 
+.PHONY: push
+push: $(VENV)/run.stamp ## Push the images and write an overlay that deploys from there (REGISTRY=registry.example/team)
+	@k8s/push.sh
+
 .PHONY: cards
 cards: $(VENV)/run.stamp ## Write the models' cards into the manifests
 	@k8s/cards.sh

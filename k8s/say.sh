@@ -15,6 +15,15 @@ need() { # COMMAND WHAT-TO-DO
     command -v "$1" >/dev/null 2>&1 || die "$1 is not installed: $2"
 }
 
+# The folder whose pyproject.toml has an image's version
+package_of() { # IMAGE
+    case $1 in
+        web | serving) echo "services/$1" ;;
+        loadtest) echo . ;;
+        *) die "IMAGES: expected web, serving or loadtest, came $1" ;;
+    esac
+}
+
 version_of() { # PACKAGE-FOLDER
     sed -n 's/^version = "\(.*\)"/\1/p' "$1/pyproject.toml"
 }

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Collects the wheels that each image installs in build/wheels, so that image builds need no network.
-# `wheels.sh web serving loadtest`; all of them by default.
+# `wheels.sh web serving loadtest`; all of them by default. Our own packages lie apart, in build/wheels/IMAGE/own: they
+# become a layer of their own.
 . "$(dirname "$0")/say.sh"
 
 machine=$(machine)
@@ -28,10 +29,10 @@ for image in "$@"; do
         serving) packages="proto services/serving" ;;
         *) packages="" ;;
     esac
-    rm -f "$folder"/tidegate_*.whl
+    rm -rf "$folder"/tidegate_*.whl "$folder/own"
     for package in $packages; do
         "$python" -m pip wheel --disable-pip-version-check --quiet --no-deps --no-build-isolation \
-            --wheel-dir "$folder" "./$package" || die "$package could not be built"
+            --wheel-dir "$folder/own" "./$package" || die "$package could not be built"
     done
     rm -rf proto/build services/*/build
 done

@@ -51,7 +51,24 @@ def test_a_dockerfile_needs_no_network_and_works_with_the_classic_builder(docker
     assert "ARG BASE_IMAGE=" in text
     assert re.search(r"^USER \d+:\d+$", text, re.MULTILINE)
     assert re.search(r"^ENTRYPOINT \[", text, re.MULTILINE)
-    assert 'org.opencontainers.image.version="${VERSION}"' in text
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_an_image_says_what_it_is_and_nothing_of_where_it_was_made(dockerfile):
+    text = dockerfile.read_text()
+    labels = dict(re.findall(r'(\S+)="(.*)"', text.partition("LABEL ")[2]))
+    assert labels["org.opencontainers.image.title"] == f"tidegate/{dockerfile.parent.name}"
+    assert labels["org.opencontainers.image.licenses"] == "Apache-2.0"
+    assert labels["org.opencontainers.image.version"] == "${VERSION}"
+    assert labels["org.opencontainers.image.description"]
+    assert not any("://" in value for value in labels.values())
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_new_version_of_ours_does_not_make_the_layer_of_dependencies_anew(dockerfile):
+    steps = re.findall(r"^(COPY --from|COPY|ARG VERSION|RUN|LABEL)\b.*", dockerfile.read_text(), re.MULTILINE)
+    assert steps[-2:] == ["ARG VERSION", "LABEL"]
+    assert "build/wheels" not in dockerfile.read_text() or "/*.whl /wheels/" in dockerfile.read_text()
 
 
 def test_both_model_server_images_say_which_one_they_are():
