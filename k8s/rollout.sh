@@ -25,7 +25,7 @@ explain() { # TIER
 
 say "Applying ${1#"$PWD"/} …"
 applied=$(kubectl apply -k "$1") || die "the cluster refused it; its words are above"
-printf '%s\n' "$applied" | sed '/ unchanged$/d'
+printf '%s\n' "$applied" | sed '/ unchanged$/d; / configured$/d'
 for tier in serving web; do
     kubectl rollout status "deployment/tidegate-$tier" --timeout="${wait_s}s" || {
         explain "$tier"

@@ -27,6 +27,9 @@ STATUS = "http://127.0.0.1:8081/status.json?history=0"
 ASK = f"import urllib.request as u; print(u.urlopen('{STATUS}', timeout=5).read().decode())"
 """Asked inside the pod: no NetworkPolicy, token or TLS stands in between."""
 
+PATIENCE_S = 5.0
+"""How long to wait without a word."""
+
 SAME = 1e-6
 """Shares that differ by less are the same."""
 
@@ -45,12 +48,12 @@ class Gateway:
 
     Attributes:
         pod: Its name.
-        routes: Of each model with weights, the share of the clients that each label has.
+        routes: Of each model with weights, the share of the clients that each label has; None where it does not tell.
         backends: Of each model server that it uses, the state of each version of each model.
     """
 
     pod: str
-    routes: Mapping[str, Mapping[str, float]]
+    routes: Mapping[str, Mapping[str, float]] | None
     backends: Mapping[str, Mapping[str, Mapping[str, str]]]
 
 
@@ -113,7 +116,7 @@ def _is_ready(pod: Mapping[str, Any]) -> bool:
 
 def _gateway(document: Mapping[str, Any]) -> Gateway:
     backends = {backend["address"]: backend["models"] for backend in document["backends"]}
-    return Gateway(document["pod"], document.get("routes", {}), backends)
+    return Gateway(document["pod"], document.get("routes"), backends)
 
 
 def disagreement(model: Model, gateway: Gateway) -> str:
@@ -122,6 +125,8 @@ def disagreement(model: Model, gateway: Gateway) -> str:
     Raises:
         LoadFailedError: A model server has given a version up.
     """
+    if gateway.routes is None:
+        return f"{gateway.pod} does not tell its weights: it is older than this checkout"
     total = sum(model.weights.values())
     meant = {label: weight / total for label, weight in model.weights.items() if weight}
     said = gateway.routes.get(model.name, {})
@@ -157,7 +162,8 @@ def wait_until_agreed(state: State, tell: Callable[[str], None], wait_s: float =
         LoadFailedError: A model server cannot load a version.
     """
     deadline = time.monotonic() + wait_s
-    told = time.monotonic()
+    told = ""
+    patient_until = time.monotonic() + PATIENCE_S
     while True:
         asked = gateways()
         open_ends = [end for gateway in asked for model in state.models if (end := disagreement(model, gateway))]
@@ -168,9 +174,9 @@ def wait_until_agreed(state: State, tell: Callable[[str], None], wait_s: float =
             raise ClusterError(f"after {wait_s:g} s {why}")
         if any("sends its clients" in end for end in open_ends):
             refresh_routes()
-        if time.monotonic() - told > 10:  # noqa: PLR2004 seconds of patience without a word
+        if why != told and time.monotonic() > patient_until:
             tell(f"Waiting: {why}")
-            told = time.monotonic()
+            told = why
         time.sleep(0.5)
 
 
@@ -208,7 +214,12 @@ def say_why_not_loaded() -> Iterator[str]:
         lines = kubectl("logs", name, "--tail=200").splitlines()
         bad = [line for line in lines if re.search(r"not loaded|waiting for models|rror", line)]
         yield f"{name}:"
-        yield from (f"  {line[:600]}" for line in (bad or lines)[-3:])
+        yield from (f"  {_ends(line)}" for line in (bad or lines)[-3:])
+
+
+def _ends(line: str, most: int = 240) -> str:
+    """Leave out the middle of a long line: a traceback says what it is at its end."""
+    return line if len(line) <= 2 * most else f"{line[:most]} … {line[-most:]}"
 
 
 @contextmanager

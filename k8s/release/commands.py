@@ -85,7 +85,8 @@ def canary(session: Session) -> None:
     if not percent.isascii() or not percent.isdigit() or int(percent) > transitions.ALL:
         raise TransitionError(f"PERCENT={percent or '(nothing)'}: expected a whole number from 0 to {transitions.ALL}")
     changed = transitions.canary(model, int(percent))
-    session.walk([state, state.with_model(changed)])  # its clients come when every model server has it
+    session.settle(state)  # its clients come when every model server has it
+    session.walk([state.with_model(changed)])
     _report(session, state.with_model(changed))
 
 
@@ -94,12 +95,12 @@ def promote(session: Session) -> None:
     state = session.checkout.deployed()
     model = state.model(session.given("NAME"))
     steps = transitions.promote(model)
+    session.settle(state)
     if not steps:
         session.tell(f"Version {model.stable} of {model.name} is stable already")
     elif not session.given("FORCE") and model.labels[CANARY] != model.stable:
-        session.settle(state)
         _compare(session, model)
-    session.walk(transitions.after(state, [model, *steps]))
+    session.walk(transitions.after(state, steps))
     _report(session, state.with_model(steps[-1] if steps else model))
 
 
@@ -114,7 +115,8 @@ def roll_back(session: Session) -> None:
     after = transitions.after(state, steps)
     if CANARY not in steps[-1].labels and state.serving.previous:  # a release that did not come up: its image goes too
         after = [replace(step, serving=Image(state.serving.previous)) for step in after]
-    session.walk(after)
+    session.settle(after[0])  # at once
+    session.walk(after[1:])
     _report(session, after[-1])
 
 
@@ -220,4 +222,4 @@ def _report(session: Session, state: State) -> None:
         session.tell(line)
     session.tell(f"images: {state.image('web')}  {state.image('serving')}")
     if any(PREVIOUS in model.labels and model.labels[PREVIOUS] != model.stable for model in state.models):
-        session.tell("Back again: make rollback NAME=…")
+        session.tell("Back to the version before: make rollback NAME=…")

@@ -58,12 +58,11 @@ class Session:
         cluster.wait_until_agreed(state, self.tell)
 
     def walk(self, steps: Sequence[State]) -> None:
-        """Take several steps, each when none of the pods from before the last one runs any more.
+        """Take steps, each when none of the model servers from before the one before it runs any more.
 
         Raises:
             ClusterError: One of them fails.
         """
-        for number, step in enumerate(steps):
-            if number:
-                cluster.wait_until_gone(self.tell)
+        for step in steps:
+            cluster.wait_until_gone(self.tell)
             self.settle(step)
