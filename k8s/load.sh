@@ -7,13 +7,7 @@
 context=$(kubectl config current-context)
 for image; do
     case ${REGISTRY:+registry}${LOAD_IMAGE:+given}$context in
-        registry*)
-            target=$REGISTRY/tidegate-${image#tidegate/}
-            say "Pushing $target …"
-            docker tag "$image" "$target"
-            docker push --quiet "$target" >/dev/null ||
-                die "$target was not pushed; docker's own words are above. Are you logged in? docker login ${REGISTRY%%/*}"
-            ;;
+        registry*) k8s/push.sh "$image" || exit $? ;;
         given*)
             say "Loading $image by $LOAD_IMAGE …"
             $LOAD_IMAGE "$image" || die "the command of LOAD_IMAGE failed; its words are above"
