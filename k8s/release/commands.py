@@ -31,7 +31,7 @@ def deploy(session: Session) -> None:
     )
     if found is not None:
         state = transitions.deploy(state, found.candidate)
-    state = _tagged(session, state)
+    state = _tagged(session, before, state)
     if found is not None:
         _try(session, found)
     if not session.given("SKIP_BUILD"):
@@ -54,7 +54,7 @@ def release(session: Session) -> None:
     _try(session, found)
     state = before
     if released != model:
-        state = _tagged(session, before.with_model(released))
+        state = _tagged(session, before, before.with_model(released))
         if found.new is not None:
             if not images.is_here(images.local("serving", session.checkout.version("serving"))):
                 _build(session, "serving")
@@ -162,9 +162,12 @@ def _cards(found: Found | None) -> dict[str, str]:
     return {found.candidate.name: found.card} if found is not None and found.card else {}
 
 
-def _tagged(session: Session, state: State) -> State:
-    tag = images.tag_of(session.checkout.version("serving"), state.models)
-    return replace(state, serving=state.serving.moved(tag))
+def _tagged(session: Session, before: State, state: State) -> State:
+    """Name the serving image, anew only where something else is to be in it: another name rolls the model servers."""
+    version = session.checkout.version("serving")
+    if state.models == before.models and images.server_version(before.serving.tag) == version:
+        return state
+    return replace(state, serving=state.serving.moved(images.tag_of(version, state.models)))
 
 
 def _build(session: Session, *tiers: str) -> None:

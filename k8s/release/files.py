@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 import yaml
 
+from release.images import server_version
 from release.state import Image, Model, State, dump
 from tidegate_serving.model_source import ModelSource, configuration
 
@@ -154,7 +155,7 @@ def _version(tier: str, state: State, below: State) -> str:
     """Have the pods carry the version that they run: the part of the tag before the models."""
     new, old = _tags(tier, state), _tags(tier, below)
     assert new is not None and old is not None  # noqa: S101, PT018 both tiers have an image
-    version = new.tag.partition("-")[0] if tier == "serving" else new.tag
+    version = server_version(new.tag) if tier == "serving" else new.tag
     return "" if version == old.tag else VERSION.format(tier=tier, version=json.dumps(version))
 
 

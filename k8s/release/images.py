@@ -64,6 +64,11 @@ def tag_of(serving_version: str, models: tuple[Model, ...]) -> str:
     return f"{serving_version}-{last.name}.{max(last.digests)}-{short}"
 
 
+def server_version(tag: str) -> str:
+    """Return the version of the model server in a tag of `tag_of`."""
+    return tag.partition("-")[0]
+
+
 def dockerfile(serving: str, previous: str, kept: list[str], new: NewVersion | None) -> str:
     """Write how the image is made.
 

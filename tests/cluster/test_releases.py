@@ -137,6 +137,7 @@ def test_a_version_that_does_not_load_leaves_the_old_one_serving_and_is_told_why
 
 def test_a_new_gateway_takes_over_and_goes_back_with_the_model_as_it_was(cluster):
     again = f"{WEB}-again"
+    serving = cluster.pods("serving").keys()
     assert cluster.run("docker", "tag", WEB, again).returncode == 0
     tag = again.partition(":")[2]
     with load(cluster):
@@ -146,15 +147,18 @@ def test_a_new_gateway_takes_over_and_goes_back_with_the_model_as_it_was(cluster
         assert images(cluster) == {WEB}
         make(cluster, "rollback", TIER="web", TO=tag)
         assert images(cluster) == {again}
+    assert cluster.pods("serving").keys() == serving
 
 
-def test_kubernetes_own_undo_brings_back_what_was_served_before(cluster):
-    served = "jsonpath={.spec.template.spec.volumes[?(@.name=='config')].configMap.name}"
-    before = cluster.kubectl("get", "deployment", "tidegate-serving", "-o", served)
-    with load(cluster):
+def test_kubernetes_own_undo_brings_back_what_was_served_before(cluster, versions):
+    before = configuration(cluster)
+    with load(cluster) as clients:
+        make(cluster, "release", NAME="and_gate", MODEL=str(versions / "2"))
+        assert configuration(cluster) != before
         cluster.kubectl("rollout", "undo", "deployment/tidegate-serving")
         cluster.kubectl("rollout", "status", "deployment/tidegate-serving", "--timeout=180s", timeout_s=200)
-    assert cluster.kubectl("get", "deployment", "tidegate-serving", "-o", served) != before
+    assert configuration(cluster) == before
+    assert by_version(clients.requests).keys() == {"1"}
 
 
 def test_a_model_of_ones_own_is_deployed_by_one_command(cluster, versions):
@@ -167,6 +171,12 @@ def test_a_model_of_ones_own_is_deployed_by_one_command(cluster, versions):
 
     assert wait_for("an answer of one's own model", answers, 30)
     assert "mine" in cluster.run("curl", "-s", f"{cluster.url}/").stdout
+
+
+def configuration(cluster: Cluster) -> str:
+    """Name of the ConfigMap with what is served."""
+    path = "jsonpath={.spec.template.spec.volumes[?(@.name=='config')].configMap.name}"
+    return cluster.kubectl("get", "deployment", "tidegate-serving", "-o", path)
 
 
 def images(cluster: Cluster) -> set[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from release.candidate import look, signatures
-from release.images import NewVersion, digest_of, dockerfile, tag_of
+from release.images import NewVersion, digest_of, dockerfile, server_version, tag_of
 from release.state import Model, Volume
 from release.transitions import Candidate
 from tidegate_serving.model_source import ModelSourceError
@@ -26,6 +26,7 @@ def test_a_tag_stands_for_one_content(tmp_path):
     tags = {tag_of("0.1.0", (Candidate("xor", 2, digest).model(),)) for digest in digests}
     assert len(tags) == 2
     assert all(tag.startswith("0.1.0-xor.2-") for tag in tags)
+    assert {server_version(tag) for tag in tags} == {"0.1.0"}
     assert tag_of("0.1.0", (Model("and_gate", {"stable": 1}, {"stable": 100}, {}),)) == "0.1.0"
 
 
