@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import uvloop
@@ -188,9 +188,13 @@ def longest_pause_s(requests: Iterable[Request]) -> float:
     return max(later - earlier for earlier, later in itertools.pairwise(times))
 
 
-def summary(requests: Iterable[Request]) -> dict[str, int]:
-    """Count requests, failures by what was wrong, and idle closes."""
+def summary(requests: Iterable[Request]) -> dict[str, Any]:
+    """Count requests, idle closes, failures, and of these the commonest by what was wrong."""
     requests = list(requests)
-    counts = {"requests": len(requests), "failed": len(failures(requests))}
-    counts |= Counter(request.error[:60] for request in failures(requests)).most_common(5)
-    return counts | {"idle_closes": sum(request.idle_closes for request in requests)}
+    failed = failures(requests)
+    return {
+        "requests": len(requests),
+        "idle_closes": sum(request.idle_closes for request in requests),
+        "failed": len(failed),
+        "errors": dict(Counter(request.error[:80] for request in failed).most_common(5)),
+    }

@@ -47,15 +47,20 @@ def sized(cluster: Cluster, pods: int) -> Path:
 
 @contextmanager
 def followed_logs(cluster: Cluster, pods: Iterable[str]) -> Iterator[Path]:
-    """Write each pod's log into a folder, from its start to its end; leaves when the last of them has ended."""
+    """Write each pod's log into a folder, from its start to its end; on leaving, the pods are to end soon."""
     folder = cluster.folder / "logs"
     folder.mkdir()
-    with ExitStack() as stack:
+    with ExitStack() as followers:
+        started = []
         for pod in pods:
-            file = stack.enter_context((folder / pod).open("w"))
+            file = followers.enter_context((folder / pod).open("w"))
             command = ["kubectl", "logs", "--follow", pod]
-            stack.enter_context(subprocess.Popen(command, cwd=ROOT, env=cluster.environment, stdout=file))
+            follower = subprocess.Popen(command, cwd=ROOT, env=cluster.environment, stdout=file)
+            started.append(followers.enter_context(follower))
+            followers.callback(follower.terminate)  # where the test has failed the pods go on
         yield folder
+        for follower in started:
+            follower.wait(GONE_S)
 
 
 def told(folder: Path) -> dict[str, list[dict[str, Any]]]:
