@@ -32,14 +32,14 @@ CLIENTS = 32
 TARGET = "4"
 
 
-@pytest.fixture(scope="module")
-def keda(cluster: Cluster) -> Cluster:
-    """The cluster, if it has KEDA."""
+@pytest.fixture
+def keda(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, if it has KEDA; afterwards KEDA owns nothing in it, so that the next test can deploy the base."""
     if cluster.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "the cluster has no KEDA: https://keda.sh/docs/latest/deploy"
-        )
-    return cluster
+        missing = "the cluster has no KEDA: https://keda.sh/docs/latest/deploy"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    yield cluster
+    cluster.kubectl("delete", "scaledobject", "--all", "--cascade=orphan")
 
 
 def choose(cluster: Cluster, signal: str, target: str = TARGET) -> None:
