@@ -47,7 +47,7 @@ deploy: $(VENV)/run.stamp ## Build, load, apply and wait for pods and autoscaler
 	@k8s/deploy.sh
 
 .PHONY: autoscaling
-autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight needs KEDA, SIGNAL=cpu; TARGET=8)
+autoscaling: ## Choose what running model servers scale on (SIGNAL=inflight with KEDA, or cpu; TARGET=16 CPU=60)
 	@k8s/autoscaling.sh
 
 .PHONY: undeploy

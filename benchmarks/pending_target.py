@@ -4,9 +4,10 @@
 
 For a deployment with one model server, which has to be what limits it: give it a CPU limit and the gateways none.
 Keeps 1, 2, 4 … predictions of one row on their way, each number for longer than the gateway's average looks back. For
-each it prints pending predictions as the gateways export them, answers a second, p50 and p99 in milliseconds; in the
-end the power, answers a second over p50, as a share of the greatest. The knee is where it is greatest (Kleinrock):
-from there on more waiting costs more latency than it buys throughput.
+each it prints pending predictions as the gateways export them, answers a second, the mean time behind the gateway's
+door (pending over answers a second, Little's law: a client that is short of CPU does not lengthen it), p50 and p99 as
+the clients see them, and the power, answers a second over that mean, as a share of the greatest. The knee is where
+the power is greatest (Kleinrock): from there on more waiting costs more latency than it buys throughput.
 """
 
 import argparse
@@ -35,7 +36,7 @@ BODIES = {
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """What was seen with so many clients; times in milliseconds."""
+    """What was seen with so many clients; times in milliseconds, as the clients see them."""
 
     clients: int
     pending: float
@@ -43,6 +44,16 @@ class Step:
     p50_ms: float
     p99_ms: float
     errors: int
+
+    @property
+    def inside_ms(self) -> float:
+        """Mean time from a prediction's admission to its answer."""
+        return self.pending / self.answers_per_s * 1e3
+
+    @property
+    def power(self) -> float:
+        """Answers a second over the mean time."""
+        return self.answers_per_s / self.inside_ms
 
 
 def pending(selector: str) -> float:
@@ -133,17 +144,17 @@ async def main() -> int:
     chosen = parser.parse_args()
     body = json.dumps(BODIES[chosen.model]).encode()
     steps = []
-    print("clients  pending  answers/s    p50 ms    p99 ms  errors")
+    print("clients  pending  answers/s  inside ms    p50 ms    p99 ms  errors")
     for clients in map(int, chosen.clients.split(",")):
         step = await measure(f"{chosen.url}/v1/models/{chosen.model}:predict", body, clients, chosen.gateways)
         steps.append(step)
         print(
-            f"{step.clients:7d}  {step.pending:7.2f}  {step.answers_per_s:9.1f}  {step.p50_ms:8.2f}  "
-            f"{step.p99_ms:8.2f}  {step.errors:6d}",
+            f"{step.clients:7d}  {step.pending:7.2f}  {step.answers_per_s:9.1f}  {step.inside_ms:9.2f}  "
+            f"{step.p50_ms:8.2f}  {step.p99_ms:8.2f}  {step.errors:6d}",
             flush=True,
         )
-    best = max(step.answers_per_s / step.p50_ms for step in steps)
-    print("\npower: " + ", ".join(f"{step.pending:g}: {step.answers_per_s / step.p50_ms / best:.2f}" for step in steps))
+    best = max(step.power for step in steps)
+    print("\npower by pending: " + ", ".join(f"{step.pending:g}: {step.power / best:.2f}" for step in steps))
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     chosen.output.write_text(
         json.dumps({"model": chosen.model, "steps": [asdict(step) for step in steps]}, indent=2) + "\n"

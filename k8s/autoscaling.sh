@@ -3,10 +3,18 @@
 # the same bounds, and no pod comes or goes by the change itself.
 #   SIGNAL=inflight   pending predictions, through KEDA, with CPU as the safety net
 #   SIGNAL=cpu        CPU alone, as the base has it
-#   TARGET=8          with inflight: pending predictions for each model server
+#   TARGET=16         with inflight: pending predictions for each model server
+#   CPU=60            percent of the requested CPU; as it is, unless said
 #   WAIT_S=120        longest wait for the first figure
 . "$(dirname "$0")/say.sh"
 
+case ${SIGNAL:-} in
+    inflight | cpu) ;;
+    *) die "SIGNAL=${SIGNAL:-}: expected inflight or cpu" ;;
+esac
+for number in "TARGET=${TARGET:-}" "CPU=${CPU:-}"; do
+    case ${number#*=} in *[!0-9]* | 0*) die "$number: expected a whole number above 0" ;; esac
+done
 need kubectl "see https://kubernetes.io/docs/tasks/tools"
 wait_s=${WAIT_S:-120}
 name=tidegate-serving
@@ -18,6 +26,11 @@ autoscaler() { # JSONPATH
 
 owner=$(autoscaler '{.metadata.ownerReferences[0].kind}') ||
     die "there is no autoscaler $name to move, in kubectl's namespace; its words are above. Deploy first: make deploy"
+
+# Whether the autoscaler has a figure of pending predictions. A filter in the JSONPath would fail where it has none at all
+known() {
+    case $(autoscaler '{.status.currentMetrics}') in *'"averageValue"'*'"External"'*) ;; *) return 1 ;; esac
+}
 
 to_inflight() {
     kubectl get crd scaledobjects.keda.sh >/dev/null 2>&1 ||
@@ -33,21 +46,22 @@ to_inflight() {
 	  - hpa.yaml
 	components:
 	  - ../../k8s/components/inflight-autoscaling
-	END
-    if [ -n "${TARGET:-}" ]; then
-        cat >>"$folder/kustomization.yaml" <<-END
 	patches:
+	END
+    for setting in "0/metadata/targetValue=${TARGET:-}" "1/metadata/value=${CPU:-}"; do
+        [ -n "${setting#*=}" ] || continue
+        cat >>"$folder/kustomization.yaml" <<-END
 	  - target: { kind: ScaledObject, name: $name }
 	    patch: |
 	      - op: replace
-	        path: /spec/triggers/0/metadata/targetValue
-	        value: "$TARGET"
+	        path: /spec/triggers/${setting%%=*}
+	        value: "${setting#*=}"
 	END
-    fi
+    done
     kubectl apply -k "$folder" || die "the cluster refused it; its words are above"
 
     waited=0
-    until [ -n "$(autoscaler '{.status.currentMetrics[?(@.type=="External")].external.current.averageValue}')" ]; do
+    until known; do
         if [ "$waited" -ge "$wait_s" ]; then
             kubectl get events --field-selector "involvedObject.name=$name" --sort-by=.lastTimestamp \
                 -o custom-columns=REASON:.reason,MESSAGE:.message --no-headers | tail -n 6
@@ -65,8 +79,12 @@ to_cpu() {
         say "$name scales on CPU alone already"
         return
     fi
-    cpu=$(autoscaler '{.spec.metrics[?(@.type=="Resource")]}')
-    [ -n "$cpu" ] || die "KEDA's autoscaler has no target of CPU to go back to: give the ScaledObject $name its cpu trigger again"
+    if [ -n "${CPU:-}" ]; then
+        cpu='{"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": '$CPU'}}}'
+    else
+        cpu=$(autoscaler '{.spec.metrics[?(@.type=="Resource")]}')
+    fi
+    [ -n "$cpu" ] || die "KEDA's autoscaler has no target of CPU to go back to: name one, CPU=60"
     # KEDA's owner goes, the autoscaler stays; otherwise Kubernetes would take it away too, at a time of its own
     [ -z "$owner" ] || kubectl delete scaledobject "$name" --cascade=orphan --timeout=60s ||
         die "KEDA did not let go of the ScaledObject $name within 60 s; its operator does that: is it running?"
@@ -80,9 +98,5 @@ to_cpu() {
         }}}"
 }
 
-case ${SIGNAL:-} in
-    inflight) to_inflight ;;
-    cpu) to_cpu ;;
-    *) die "SIGNAL=${SIGNAL:-}: expected inflight or cpu" ;;
-esac
+"to_$SIGNAL"
 kubectl get hpa "$name"

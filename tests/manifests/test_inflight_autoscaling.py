@@ -10,6 +10,7 @@ import yaml
 
 from tests.manifests.rendering import ROOT, Manifest, render
 from tidegate_web.metrics import Metrics
+from tidegate_web.settings import Settings
 
 OVERLAY = "k8s/overlays/inflight"
 COMPONENT = ROOT / "k8s/components/inflight-autoscaling"
@@ -103,6 +104,13 @@ def test_keda_adds_up_an_unlabelled_gauge_that_the_gateway_exports():
     assert exported[metadata["valueLocation"]] == {}
 
 
+def test_a_gateway_takes_in_more_than_keeps_two_model_servers_on_target():
+    """Otherwise overload would be turned away before the autoscaler saw it."""
+    pending, _ = triggers(render(OVERLAY)["ScaledObject", "tidegate-serving"])
+    settings = Settings()
+    assert settings.max_inflight + settings.max_queue >= 2 * float(pending["metadata"]["targetValue"])
+
+
 def test_without_a_namespace_it_does_not_render_and_the_words_lead_to_the_component(tmp_path):
     with pytest.raises(AssertionError, match=r"components/inflight-autoscaling.*metadata\.namespace` is missing"):
         over("k8s/base", tmp_path, namespace=None)
@@ -130,11 +138,11 @@ def test_prometheus_is_asked_for_the_same_sum_of_one_namespace_and_its_silence_i
 def choose(tmp_path):
     """Run k8s/autoscaling.sh with a kubectl that answers as the given lines of a shell's case say."""
 
-    def run(signal: str, *answers: str) -> subprocess.CompletedProcess[str]:
+    def run(signal: str, *answers: str, **settings: str) -> subprocess.CompletedProcess[str]:
         kubectl = tmp_path / "kubectl"
         kubectl.write_text("\n".join(["#!/bin/sh", 'case "$*" in', *answers, "esac"]))
         kubectl.chmod(0o755)
-        environment = {"SIGNAL": signal, "PATH": f"{tmp_path}:/usr/bin:/bin"}
+        environment = {"SIGNAL": signal, "PATH": f"{tmp_path}:/usr/bin:/bin"} | settings
         command = ["k8s/autoscaling.sh"]
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -146,6 +154,14 @@ def test_the_script_names_the_signals_that_there_are(choose, signal):
     done = choose(signal)
     assert done.returncode == 1
     assert f"SIGNAL={signal}: expected inflight or cpu" in done.stderr
+
+
+@pytest.mark.parametrize(("setting", "value"), [("TARGET", "many"), ("TARGET", "0"), ("CPU", "60%")])
+def test_the_script_takes_no_target_that_keda_could_not_read(choose, setting, value):
+    done = choose("inflight", "*apply*) echo changed >&2 ;;", **{setting: value})
+    assert done.returncode == 1
+    assert f"{setting}={value}: expected a whole number above 0" in done.stderr
+    assert "changed" not in done.stderr
 
 
 def test_the_script_asks_for_keda_before_it_changes_anything(choose):
