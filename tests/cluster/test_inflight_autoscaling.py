@@ -32,14 +32,14 @@ CLIENTS = 32
 TARGET = "4"
 
 
-@pytest.fixture(scope="module")
-def keda(cluster: Cluster) -> Cluster:
-    """The cluster, if it has KEDA."""
+@pytest.fixture
+def keda(cluster: Cluster) -> Iterator[Cluster]:
+    """The cluster, if it has KEDA; afterwards KEDA owns nothing in it, so that the next test can deploy the base."""
     if cluster.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(
-            "the cluster has no KEDA: https://keda.sh/docs/latest/deploy"
-        )
-    return cluster
+        missing = "the cluster has no KEDA: https://keda.sh/docs/latest/deploy"
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    yield cluster
+    cluster.kubectl("delete", "scaledobject", "--all", "--cascade=orphan")
 
 
 def choose(cluster: Cluster, signal: str, target: str = TARGET) -> None:
@@ -55,7 +55,7 @@ def asked_by(autoscaler: dict[str, Any]) -> str:
 
 
 @pytest.mark.cluster
-def test_pending_predictions_raise_the_model_servers_and_their_absence_lowers_them(keda):
+def test_pending_predictions_raise_the_model_servers_and_their_absence_lowers_them(keda, figures):
     keda.deploy(keda.overlay(replicas={"serving": (1, 3)}, env=ALONE, patches=[SLOW, CPU_OUT_OF_REACH]))
     choose(keda, "inflight")
     first = set(keda.pods("serving"))
@@ -70,9 +70,13 @@ def test_pending_predictions_raise_the_model_servers_and_their_absence_lowers_th
         return addresses & {request.backend.rpartition(":")[0] for request in list(load.requests)}
 
     with KeepAliveLoad(keda.url, CLIENTS) as load:
+        began = time.monotonic()
         autoscaler = wait_for("more model servers", raised, 90)
+        figures["decided_s"] = round(time.monotonic() - began, 1)
         assert PENDING in asked_by(autoscaler)
         wait_for("an answer from a new model server", new_ones_answer, 90)
+        figures["a_new_one_answered_s"] = round(time.monotonic() - began, 1)
+    figures["load"] = summary(load.requests)
     assert not failures(load.requests), summary(load.requests)
     wait_for("one model server again", lambda: len(keda.pods("serving")) == 1, 120)
 
@@ -135,7 +139,7 @@ def moves(cluster: Cluster, base: Path) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.cluster_full
-def test_moving_between_the_signals_under_load_loses_no_pod_no_request_and_keeps_the_one_autoscaler(keda):
+def test_moving_between_the_signals_under_load_loses_no_pod_no_request_and_keeps_the_one_autoscaler(keda, figures):
     most = 3
     base = keda.overlay("moves", replicas={"serving": (1, most)}, down_s=300, env=ALONE, patches=[SLOW])
     keda.deploy(base)
@@ -151,6 +155,8 @@ def test_moving_between_the_signals_under_load_loses_no_pod_no_request_and_keeps
                 wait_for(f"the autoscaler after: {way}", partial(_settled, keda, owner), 90)
                 time.sleep(20)  # more than the controller's period: it decides with the new signal
         requests = load.since(began)
+    figures["load"] = summary(requests)
+    figures["replicas_seen"] = sorted({seen[1] for seen in replicas.seen})
     assert not failures(requests), summary(requests)
     assert len(requests) > 1000, summary(requests)
     assert {seen[1] for seen in replicas.seen} == {str(most)}, replicas.seen

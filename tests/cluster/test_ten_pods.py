@@ -86,6 +86,7 @@ def test_ten_pods_of_each_tier_are_ready_and_each_answers(ten, figures):
 def test_nine_of_ten_pods_of_each_tier_go_under_load_and_no_request_is_lost(ten, figures):
     ten.kubectl("rollout", "restart", "deployment/tidegate-web")  # numbers and logs from the start
     ten.kubectl("rollout", "status", "deployment/tidegate-web", timeout_s=START_S)
+    wait_for("the gateways from before to go", lambda: len(ten.pods("web", leaving=True)) == TEN, GONE_S)
 
     def alone() -> bool:
         return all(len(ten.pods(tier, leaving=True)) == 1 for tier in TIERS)
