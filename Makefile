@@ -82,7 +82,7 @@ rollback: $(VENV)/run.stamp ## Go back to the version before (NAME=name for a mo
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## Run the tests that need no cluster
-	@$(BIN)/python -m pytest -m "not cluster and not cluster_full"
+	@$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m "not cluster and not cluster_full"
 
 .PHONY: test-resilience
 test-resilience: $(VENV)/dev.stamp ## Try to break gateways at full length, restarts by the fifty; the report goes to build/resilience.json
