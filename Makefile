@@ -100,7 +100,7 @@ test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your 
 	@$(BIN)/python -m pytest -m cluster tests/cluster
 
 .PHONY: test-cluster-full
-test-cluster-full: $(VENV)/dev.stamp ## Run the long cluster tests; figures go to docs/evidence/cluster-full.json (an hour, two CPUs for it alone)
+test-cluster-full: $(VENV)/dev.stamp ## Run the long cluster tests; figures go to docs/evidence/cluster-full.json (half an hour; the cluster for it alone)
 	@TIDEGATE_CLUSTER_EVIDENCE=docs/evidence/cluster-full.json $(BIN)/python -m pytest -m cluster_full tests/cluster
 
 .PHONY: bench

@@ -69,9 +69,7 @@ def told(folder: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def test_ten_pods_of_each_tier_are_ready_and_each_answers(ten, figures):
-    began = time.monotonic()
     wait_for("ten Ready pods of each tier", lambda: all(len(ten.ready(tier)) == TEN for tier in TIERS), START_S)
-    figures["ready_s"] = round(time.monotonic() - began, 1)
     with KeepAliveLoad(ten.url, CLIENTS, PER_SECOND) as load:
 
         def each_answered() -> bool:
