@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from gateway.bodies import small
 from gateway.load import Sample
 from gateway.report import Case, cases_table, targets
 from gateway.subjects import HERE, BenchmarkError, Subject, free_port
+from tests.tools import tool
 
 SPEED = HERE.parent / "gateway_speed.py"
 
@@ -44,9 +44,7 @@ def test_a_server_that_answers_something_else_is_not_measured():
 
 
 def test_one_short_round_measures_all_three_and_writes_every_sample(tmp_path: Path):
-    if shutil.which("wrk") is None:
-        assert not os.environ.get("CI"), "wrk is missing"
-        pytest.skip("wrk is not installed")
+    tool("wrk")
     if os.cpu_count() == 1:
         pytest.skip("one core cannot be shared out")
     file = tmp_path / "speed.json"

@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
-import pytest
-
 from tests.cluster import overlay
+from tests.tools import lacking
 
 ROOT = overlay.ROOT
 URL = "TIDEGATE_TEST_URL"
@@ -148,6 +147,11 @@ class Cluster:
                 if address["type"] == "InternalIP":
                     yield address["address"], port["nodePort"]
 
+    def need_keda(self) -> None:
+        """Go on only on a cluster with KEDA."""
+        if self.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
+            lacking("the cluster has no KEDA: https://keda.sh/docs/latest/deploy")
+
     def diagnosis(self) -> str:
         """Say what a person would look at first: pods, autoscalers, events, the last lines of every log."""
         parts = [
@@ -190,7 +194,7 @@ def user_kubectl() -> str:
         probe = subprocess.run([path, "version"], capture_output=True, text=True, check=False, timeout=60)
         reason = probe.stderr if probe.returncode else ""
     if path is None or reason:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"no cluster: {reason}")
+        lacking(f"no cluster: {reason}")
     return path
 
 

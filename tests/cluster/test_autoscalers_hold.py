@@ -106,8 +106,7 @@ def test_without_metrics_server_the_pods_stay_the_service_answers_and_kubectl_sa
 
 def test_without_keda_cpu_still_adds_model_servers_and_none_is_taken_away(deployed, figures):
     cluster: Cluster = deployed
-    if cluster.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
-        pytest.skip("the cluster has no KEDA: https://keda.sh/docs/latest/deploy")
+    cluster.need_keda()
     done = cluster.run("k8s/autoscaling.sh", env={"SIGNAL": "inflight", "TARGET": "1000"}, timeout_s=200)
     assert done.returncode == 0, f"{done.stdout}{done.stderr}"
     wait_for("one pod of each tier", lambda: small(cluster), DOWN_S)

@@ -35,9 +35,7 @@ TARGET = "4"
 @pytest.fixture
 def keda(cluster: Cluster) -> Iterator[Cluster]:
     """The cluster, if it has KEDA; afterwards KEDA owns nothing in it, so that the next test can deploy the base."""
-    if cluster.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
-        missing = "the cluster has no KEDA: https://keda.sh/docs/latest/deploy"
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
+    cluster.need_keda()
     yield cluster
     cluster.kubectl("delete", "scaledobject", "--all", "--cascade=orphan")
 

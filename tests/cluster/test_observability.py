@@ -18,7 +18,7 @@ import yaml
 from tests.cluster.cluster import Cluster, wait_for
 from tests.cluster.load import KeepAliveLoad, failures
 from tests.manifests.kustomizations import over_base
-from tests.manifests.tools import tool
+from tests.tools import tool
 
 pytestmark = pytest.mark.cluster_full
 

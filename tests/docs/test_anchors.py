@@ -1,16 +1,11 @@
 """Links into a page lead to a heading, or to an anchor, that is there."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path.relative_to(ROOT)
-    for path in ROOT.rglob("*.md")
-    if not {".venv", ".run", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
-)
+from tests.docs.pages import PAGES, ROOT
+
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#\s]*)#([^)\s]+)\)")
 FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
 

@@ -2,13 +2,14 @@
 
 import re
 import shlex
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "docs/how-to/ci"
@@ -112,7 +113,6 @@ def test_jobs_end_and_need_each_other_in_order():
 
 
 def test_actionlint_finds_nothing():
-    if (actionlint := shutil.which("actionlint")) is None:
-        pytest.skip("actionlint is not installed (go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.7)")
+    actionlint = tool("actionlint", "go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.7")
     done = subprocess.run([actionlint, *FILES], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

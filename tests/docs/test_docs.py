@@ -3,20 +3,14 @@
 import re
 import subprocess
 import tomllib
-from pathlib import Path
 
 import pytest
 
+from tests.docs.pages import PAGES, ROOT
 from tidegate_web.errors import ANSWERS
 from tidegate_web.server.cors import EXPOSED
 from tidegate_web.settings import table
 
-ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(
-    path.relative_to(ROOT)
-    for path in ROOT.rglob("*.md")
-    if not {".venv", ".run", "build", "node_modules"} & set(path.relative_to(ROOT).parts)
-)
 LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)")
 HEADER = re.compile(
     r"[\"'](X-Request-[A-Za-z-]+|X-Client-ID|Tidegate-[A-Z][A-Za-z-]+|Server-Timing|Retry-After|Inference-[A-Za-z-]+)\b"

@@ -1,7 +1,6 @@
 """What docs/tutorial.md has its reader type works where it needs no cluster, and leads through every step."""
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.test_readme_commands import ADDRESS, gateway, run
+from tests.tools import tool
 
 __all__ = ["gateway"]
 
@@ -68,9 +68,7 @@ def test_a_request_of_it_gets_the_answer_that_it_promises(line, gateway):
 
 
 def test_it_shows_no_commands_that_bash_cannot_read(tmp_path):
-    if (bash := shutil.which("bash")) is None:
-        pytest.skip("bash is not installed")
     script = tmp_path / "typed.sh"
     script.write_text(TYPED)
-    done = subprocess.run([bash, "-n", script], capture_output=True, text=True, check=False)
+    done = subprocess.run([tool("bash"), "-n", script], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

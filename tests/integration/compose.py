@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
+from tests.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -27,10 +27,7 @@ def compose_command() -> list[str]:
         plugin = subprocess.run(["docker", "compose", "version"], capture_output=True, check=False)
         if plugin.returncode == 0:
             return ["docker", "compose"]
-    if shutil.which("docker-compose"):
-        return ["docker-compose"]
-    assert not os.environ.get("CI"), "docker-compose is missing"
-    pytest.skip("neither docker compose nor docker-compose is installed")
+    return [tool("docker-compose", "it or Docker's plugin is wanted")]
 
 
 @dataclass(frozen=True, slots=True)

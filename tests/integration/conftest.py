@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from form_picture import QUIET
+from tests.tools import tool
 
 GATEWAY = Path(sys.executable).with_name("tidegate-web")
 START_S = 20
@@ -89,11 +89,7 @@ def start_gateway_process(tmp_path_factory: Any, free_ports: Any) -> Iterator[St
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     """Debian's chromium; for a module only, since its driver keeps this thread's event loop from others."""
-    executable = shutil.which("chromium")
-    if executable is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI looks at the pages with Debian's chromium, which is missing")
-        pytest.skip("the pages are looked at with chromium, which is missing (apt-get install chromium)")
+    executable = tool("chromium", "apt-get install chromium")
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=executable, args=QUIET)
         yield browser

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.tools import tool
 from tidegate_web.server import tls
 from tidegate_web.server.tls import Certificate
 
@@ -30,12 +31,7 @@ BODY = b'{"instances": [[1, 1]]}'
 
 @pytest.fixture(scope="session")
 def openssl() -> str:
-    found = shutil.which("openssl")
-    if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail("CI makes certificates with openssl, which is missing")
-        pytest.skip("certificates are made with openssl, which is missing")
-    return found
+    return tool("openssl")
 
 
 def make_certificate(openssl: str, folder: Path, serial: int, *options: str) -> tuple[Path, Path]:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import time
 import urllib.request
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.compose import ROOT
+from tests.tools import tool
 
 pytestmark = pytest.mark.cluster
 
@@ -25,10 +25,7 @@ IMAGE = f"tidegate/{NAME}:{TAG}"
 @contextmanager
 def registry(folder: Path, port: int, *, wants_login: bool) -> Iterator[str]:
     """Run Debian's docker-registry on loopback, which Docker speaks plain HTTP to; gives host and port."""
-    command = shutil.which("docker-registry")
-    if command is None:
-        assert not os.environ.get("CI"), "docker-registry is missing"
-        pytest.skip("docker-registry is not installed")
+    command = tool("docker-registry")
     settings = {
         "version": "0.1",
         "storage": {"filesystem": {"rootdirectory": str(folder / "registry")}},

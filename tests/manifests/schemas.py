@@ -17,7 +17,7 @@ import kubernetes_validate
 import yaml
 
 from tests.manifests.rendering import Manifest
-from tests.manifests.tools import tool
+from tests.tools import tool
 
 OLDEST = "1.30"
 """The first version where `preStop.sleep` is on by default."""

@@ -17,7 +17,7 @@ from tests.manifests.kustomizations import over_base
 from tests.manifests.promql import Selector, selectors
 from tests.manifests.rendering import ROOT
 from tests.manifests.schemas import module_folder
-from tests.manifests.tools import tool
+from tests.tools import tool
 from tidegate_serving.metrics import RequestMetrics
 from tidegate_web.metrics import Metrics
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.manifests.tools import tool
+from tests.tools import tool
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = [
