@@ -9,11 +9,12 @@ from pathlib import Path, PurePosixPath
 import yaml
 
 from release.images import server_version
-from release.state import Image, Model, State, dump
+from release.state import Model, State, Volume, dump
 from tidegate_serving.model_source import ModelSource, configuration
 
 STATE_FILE = "release.yaml"
 CARDS = "cards"
+TIERS = ("web", "serving")
 
 HEAD = """\
 # Written from release.yaml: change that with make, or this by hand until the next make.
@@ -100,7 +101,7 @@ def overlay(state: State, below: State, cards: Mapping[str, str], way: Callable[
         Text by path within the folder.
     """
     files = {STATE_FILE: dump(state)}
-    patches = "".join(_version(tier, state, below) for tier in ("web", "serving"))
+    patches = "".join(_version(tier, state, below) for tier in TIERS)
     text = HEAD.format(base=way(state.base))
     if state.components:
         text += "".join(["components:\n", *(f"  - {way(component)}\n" for component in state.components)])
@@ -109,7 +110,8 @@ def overlay(state: State, below: State, cards: Mapping[str, str], way: Callable[
         text += CONFIGURATION.format(cards=f"files: [{', '.join(shown)}]" if shown else "literals: []")
         patches += _offer(state.models)
         files |= shown | {"models.config": _models_config(state.models), "routes.yaml": _routes(state.models)}
-    images = "".join(_image(tier, state, below) for tier in ("web", "serving", "loadtest"))
+    tags = {tier: state.tag(tier) for tier in TIERS if state.tag(tier) != below.tag(tier)}
+    images = "".join(_image(name, state, tags.get(name, "")) for name in (*TIERS, "loadtest"))
     text += f"images:\n{images}" if images else ""
     text += f"patches:\n{patches}" if patches else ""
     return {"kustomization.yaml": text} | files
@@ -126,37 +128,30 @@ def _routes(models: tuple[Model, ...]) -> str:
 
 def _offer(models: tuple[Model, ...]) -> str:
     names = [model.name for model in models]
-    volumes = (_volume(number, model) for number, model in enumerate(models) if model.volume)
+    volumes = (_volume(number, model.name, model.volume) for number, model in enumerate(models) if model.volume)
     return OFFER.format(models=json.dumps(",".join(names)), first=json.dumps(names[0])) + "".join(volumes)
 
 
-def _volume(number: int, model: Model) -> str:
-    assert model.volume is not None  # noqa: S101 the caller has seen to it
+def _volume(number: int, model: str, volume: Volume) -> str:
     return VOLUME.format(
         volume=f"models-{number}",  # a model's name may hold what a volume's must not
-        claim=model.volume.claim,
-        path=json.dumps(str(base_path(model.name))),
-        sub_path=json.dumps(model.volume.path),
+        claim=volume.claim,
+        path=json.dumps(str(base_path(model))),
+        sub_path=json.dumps(volume.path),
     )
 
 
-def _tags(tier: str, state: State) -> Image | None:
-    return {"web": state.web, "serving": state.serving}.get(tier)
-
-
-def _image(tier: str, state: State, below: State) -> str:
-    new, old = _tags(tier, state), _tags(tier, below)
-    renamed = f", newName: {state.repository(tier)}" if state.registry else ""
-    tagged = f", newTag: {json.dumps(new.tag)}" if new is not None and old is not None and new.tag != old.tag else ""
-    return f"  - {{ name: tidegate/{tier}{renamed}{tagged} }}\n" if renamed or tagged else ""
+def _image(name: str, state: State, tag: str) -> str:
+    renamed = f", newName: {state.repository(name)}" if state.registry else ""
+    tagged = f", newTag: {json.dumps(tag)}" if tag else ""
+    return f"  - {{ name: tidegate/{name}{renamed}{tagged} }}\n" if renamed or tagged else ""
 
 
 def _version(tier: str, state: State, below: State) -> str:
     """Have the pods carry the version that they run: the part of the tag before the models."""
-    new, old = _tags(tier, state), _tags(tier, below)
-    assert new is not None and old is not None  # noqa: S101, PT018 both tiers have an image
-    version = server_version(new.tag) if tier == "serving" else new.tag
-    return "" if version == old.tag else VERSION.format(tier=tier, version=json.dumps(version))
+    tag = state.tag(tier)
+    version = server_version(tag) if tier == "serving" else tag
+    return "" if version == below.tag(tier) else VERSION.format(tier=tier, version=json.dumps(version))
 
 
 def write(folder: Path, files: Mapping[str, str]) -> None:

@@ -125,8 +125,11 @@ class State:
 
     def image(self, tier: str) -> str:
         """Return the full name of a tier's image."""
-        tag = {"web": self.web, "serving": self.serving}[tier].tag
-        return f"{self.repository(tier)}:{tag}"
+        return f"{self.repository(tier)}:{self.tag(tier)}"
+
+    def tag(self, tier: str) -> str:
+        """Return the tag of a tier's image."""
+        return {"web": self.web, "serving": self.serving}[tier].tag
 
     def repository(self, tier: str) -> str:
         """Return the name of a tier's image without its tag."""

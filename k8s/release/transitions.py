@@ -131,10 +131,9 @@ def roll_back(model: Model, *, loaded: bool) -> list[Model]:
         TransitionError: There is nothing to go back to.
     """
     stable, new, previous = (model.labels.get(label) for label in (STABLE, CANARY, PREVIOUS))
-    if previous is not None and model.weights.get(PREVIOUS):  # begun before, and not ended
-        relabelled = replace(model, labels={**model.labels, STABLE: previous})
-        return [relabelled, _settled(relabelled)]
-    if previous is not None and new == stable and model.weights.get(CANARY):  # a promotion that has not ended
+    begun = model.weights.get(PREVIOUS)  # before, and not ended
+    half_promoted = new == stable and model.weights.get(CANARY)
+    if previous is not None and (begun or half_promoted):
         relabelled = replace(model, labels={**model.labels, STABLE: previous})
         return [relabelled, _settled(relabelled)]
     if model.weights.get(CANARY):
