@@ -118,5 +118,5 @@ clean: ## Remove what make made (.venv, .run, build)
 $(VENV)/run.stamp: $(INSTALLED)
 	@local/setup.sh run
 
-$(VENV)/dev.stamp: $(INSTALLED) requirements/dev.txt requirements/oracle.txt
+$(VENV)/dev.stamp: $(INSTALLED) loadtest/pyproject.toml hpa/pyproject.toml proof/pyproject.toml requirements/dev.txt requirements/oracle.txt
 	@local/setup.sh dev

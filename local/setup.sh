@@ -58,5 +58,8 @@ if [ "$tier" = dev ]; then
     install --require-hashes --no-deps --requirement requirements/oracle.txt
 fi
 install --no-deps --no-build-isolation --editable proto --editable services/web --editable services/serving
+if [ "$tier" = dev ]; then
+    install --no-deps --no-build-isolation --editable loadtest --editable hpa --editable proof
+fi
 touch "$venv/run.stamp"
 if [ "$tier" = dev ]; then touch "$venv/dev.stamp"; fi

@@ -5,12 +5,14 @@ cd "$(dirname "$0")/.."
 compile() { # OUT ARGUMENTS...: resolves with hashes and names no index
     out=requirements/$1; shift
     uv pip compile --quiet --generate-hashes --no-emit-index-url --no-header --no-annotate \
-        --no-emit-package tidegate-proto --no-emit-package tidegate-web --output-file "$out" "$@"
+        --no-emit-package tidegate-proto --no-emit-package tidegate-web --no-emit-package tidegate-hpa \
+        --no-emit-package tidegate-loadtest --output-file "$out" "$@"
 }
 set -- services/web/pyproject.toml services/serving/pyproject.toml
 
 compile run.txt --universal --python-version 3.11 "$@" requirements/run.in --constraint requirements/constraints.in
-compile dev.txt --universal --python-version 3.11 "$@" requirements/run.in requirements/dev.in --constraint requirements/run.txt
+compile dev.txt --universal --python-version 3.11 "$@" proof/pyproject.toml hpa/pyproject.toml \
+    requirements/run.in requirements/dev.in --constraint requirements/run.txt
 compile oracle.txt --universal --python-version 3.11 --no-deps requirements/oracle.in
 for machine in x86_64 aarch64; do
     image() { # NAME SOURCE: for the Python of the base image

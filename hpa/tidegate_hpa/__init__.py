@@ -1,0 +1,1 @@
+"""The HorizontalPodAutoscaler: its arithmetic, a simulator that predicts it, a planner that sets it."""
