@@ -16,7 +16,7 @@ from tests.proof import failing_server as server
 from tests.proof.failing_server import Behaviour, failing
 from tidegate_proof.engine.account import Account, Tolerances
 from tidegate_proof.engine.columns import Columns, Row
-from tidegate_proof.engine.generator import Generator, Limits
+from tidegate_proof.engine.generator import NS, Generator, Limits, Look
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target, TargetError
 
@@ -62,7 +62,7 @@ WAYS: list[tuple[Behaviour, Limits, str, int | None]] = [
     (server.says_too_much, SURE, "wrong", None),
     (server.is_wrong, SURE, "wrong", 200),
     (server.answers_another, SURE, "wrong", 200),
-    (server.breaks, SURE, "wrong", 500),
+    (server.breaks, SURE, "refused", 500),
     (server.is_overloaded, SURE, "refused", 429),
     (server.is_unavailable, SURE, "refused", 503),
 ]
@@ -105,7 +105,7 @@ async def test_nobody_listening_is_no_connection():
     columns = every(5, 5)
     await load(f"http://127.0.0.1:{free_port()}/", columns, SURE)
     assert Counter(row.error for row in rows(columns)) == {"connect": 5}
-    assert all(row.sent_ns is None for row in rows(columns))
+    assert all(row.sent_ns is not None for row in rows(columns)), "when a connection was tried for"
 
 
 async def test_an_idle_close_is_counted_apart_and_the_request_sent_once_more():
@@ -163,7 +163,7 @@ async def test_a_generator_that_was_held_up_says_so_and_does_not_send_what_is_to
     columns = every(60, 10)
     async with failing(holds_up) as asked:
         generator = await load(asked.url, columns, Limits(connections=64, spare=8, timeout_s=20, late_s=0.2))
-    account = Account.of(columns, generator.busy)
+    account = Account.of(columns, generator.looks)
     assert account.undispatched_share > 0.05
     assert account.lag_max_ns > 5 * MS
     faults = " ".join(account.faults(Tolerances()))
@@ -172,8 +172,20 @@ async def test_a_generator_that_was_held_up_says_so_and_does_not_send_what_is_to
 
 
 def test_a_generator_short_of_processor_says_so():
-    account = Account.of(every(10, 1), busy=[0.2, 0.9, 0.3])
+    looks = [Look(0, 5.0, 0), Look(NS, 5.2, 3), Look(2 * NS, 6.1, 9), Look(2 * NS + 9, 6.2, 0)]
+    account = Account.of(every(10, 1), looks)
+    assert account.busy == pytest.approx(0.9)
     assert any("processor" in fault for fault in account.faults(Tolerances()))
+    assert not any("processor" in fault for fault in Account.of(every(10, 1), looks[:2]).faults(Tolerances()))
+
+
+def test_what_happens_during_warm_up_is_not_held_against_a_generator():
+    columns = every(10, 1)
+    for index in range(10):
+        columns.sent_ns[index] = columns.intended_ns[index] + (9 * MS if index < 5 else 0)
+    assert Account.of(columns, ()).lag_p99_ns == 9 * MS
+    assert Account.of(columns, [Look(0, 0, 0), Look(5 * MS, 9, 0)], after_ns=5 * MS).lag_p99_ns == 0
+    assert Account.of(columns, [Look(0, 0, 0), Look(5 * MS, 9, 0)], after_ns=5 * MS).busy == 0
 
 
 async def test_stop_lets_what_is_under_way_end_and_leaves_the_rest_unsent():

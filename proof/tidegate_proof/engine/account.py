@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from tidegate_proof.engine.columns import ABSENT, UNDISPATCHED, Columns
+from tidegate_proof.engine.generator import Look
 
 MS = 1_000_000
+HALF_NS = 500_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +19,7 @@ class Tolerances:
 
     Attributes:
         max_lag_ms: 99th percentile of sent - intended.
-        max_busy: Share of a processor that its thread used in its busiest second. Above it, queueing in the generator
+        max_busy: Share of a processor that its process used in its busiest second. Above it, queueing in the generator
             itself would be measured as the server's.
         max_undispatched_share: Share of arrivals that were never sent.
     """
@@ -24,6 +27,20 @@ class Tolerances:
     max_lag_ms: float = 5.0
     max_busy: float = 0.7
     max_undispatched_share: float = 0.01
+
+
+def busiest(looks: Sequence[Look]) -> float:
+    """Return the largest share of a processor from one look to the next; a rest of less than half a second is left out.
+
+    It counts where there is nothing else.
+    """
+    shares = [
+        ((later.t_ns - earlier.t_ns), (later.cpu_s - earlier.cpu_s) * 1e9 / (later.t_ns - earlier.t_ns))
+        for earlier, later in pairwise(looks)
+        if later.t_ns > earlier.t_ns
+    ]
+    whole = [share for wall_ns, share in shares if wall_ns >= HALF_NS]
+    return max(whole or [share for _, share in shares], default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,27 +64,26 @@ class Account:
     undispatched_share: float
 
     @classmethod
-    def of(cls, columns: Columns, busy: Sequence[float], start: int = 0, stop: int | None = None) -> "Account":
+    def of(cls, columns: Columns, looks: Sequence[Look], after_ns: int = 0) -> "Account":
         """Draw up the account.
 
         Args:
             columns: Of the run.
-            busy: Shares of a processor, second by second.
-            start: First row that counts.
-            stop: First row that does not any more; all count without it.
+            looks: Of the generator at itself, in order.
+            after_ns: End of the warm-up; what was intended, or begun to be looked at, before does not count.
         """
-        rows = slice(start, stop)
+        intended = columns.numbers(columns.intended_ns)
+        rows = slice(int(np.searchsorted(intended, after_ns)), None)
         sent = columns.numbers(columns.sent_ns)[rows]
         error = columns.numbers(columns.error)[rows]
-        there = sent != ABSENT
-        lags = (sent - columns.numbers(columns.intended_ns)[rows])[there]
+        lags = (sent - intended[rows])[sent != ABSENT]
         p50, p99, most = np.percentile(lags, (50, 99, 100), method="inverted_cdf") if lags.size else (0, 0, 0)
         return cls(
             arrivals=len(sent),
             lag_p50_ns=int(p50),
             lag_p99_ns=int(p99),
             lag_max_ns=int(most),
-            busy=max(busy, default=0.0),
+            busy=busiest([look for look in looks if look.t_ns >= after_ns]),
             undispatched_share=float(np.mean(error == UNDISPATCHED)) if len(error) else 0.0,
         )
 

@@ -16,8 +16,8 @@ WORDS = ("", "undispatched", "connect", "lost", "timeout", "wrong", "refused", "
 
 `undispatched`: never sent, for the generator was late or had no connection left. `connect`: no connection came about.
 `lost`: the connection ended before the answer did. `timeout`: no whole answer by the deadline. `wrong`: no HTTP,
-another's answer, a status other than 200, 429 and 503, or not the right answer. `refused`: 429 or 503. `cancelled`:
-under way when the run was stopped.
+another's answer, or 200 and not the right answer. `refused`: another status than 200. `cancelled`: under way when the
+run was stopped.
 """
 
 MOST_NAMES = 2**15

@@ -19,7 +19,7 @@ from tidegate_proof.engine.columns import (
 from tidegate_proof.engine.http_answer import MalformedError, closes, field, parse
 from tidegate_proof.engine.payload import Payload
 
-OK, TOO_MANY, UNAVAILABLE = 200, 429, 503
+OK = 200
 
 IDLE_CLOSE_NS = 100_000_000
 """A close that was on its way when a request was sent comes within a round trip; a later one is a loss."""
@@ -98,9 +98,9 @@ class Connection(asyncio.Protocol):
         self._id = columns.id_format % index
         self._sent_ns = now_ns = monotonic_ns() - traffic.start_ns
         self._transport.write(before + self._id + after)  # type: ignore[union-attr]  # it is connected
-        if columns.sent_ns[index] < 0:
+        columns.error[index] = CANCELLED
+        if not columns.idle_closes[index]:  # the first time counts
             columns.sent_ns[index] = now_ns
-            columns.error[index] = CANCELLED
 
     def data_received(self, data: bytes) -> None:
         """Read an answer, whole or in pieces, and write its row."""
@@ -154,7 +154,7 @@ class Connection(asyncio.Protocol):
             return WRONG
         if status == OK:
             return WRONG if self._payload.wrong(body) else ANSWERED
-        return REFUSED if status in {TOO_MANY, UNAVAILABLE} else WRONG
+        return REFUSED
 
     def _end(self, error: int) -> None:
         index, self.index = self.index, ABSENT

@@ -6,9 +6,9 @@ import resource
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from time import monotonic_ns, thread_time_ns
+from time import monotonic_ns, process_time
 
-from tidegate_proof.engine.columns import CONNECT, LOST, Columns
+from tidegate_proof.engine.columns import CANCELLED, CONNECT, LOST, Columns
 from tidegate_proof.engine.connection import Connection, Traffic
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.pool import Address, Pool
@@ -46,6 +46,21 @@ class Limits:
     late_s: float = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A look of a generator at itself.
+
+    Attributes:
+        t_ns: When, since the start of the run.
+        cpu_s: Processor time of its process so far, user and system.
+        inflight: Requests under way.
+    """
+
+    t_ns: int
+    cpu_s: float
+    inflight: int
+
+
 class Generator:
     """One run of a schedule. It never slows the arrivals: what cannot be sent in time is left `undispatched`.
 
@@ -75,9 +90,8 @@ class Generator:
         self._inflight: dict[int, Connection] = {}
         self._waiting: deque[int] = deque()
         self._timer: asyncio.Handle | None = None
-        self._measured_ns = (0, 0)
-        self.busy: list[float] = []
         self.dispatched = 0
+        self.looks: list[Look] = []
 
     @property
     def inflight(self) -> int:
@@ -114,6 +128,8 @@ class Generator:
             await self._ticking(start_ns)
         finally:
             gc.unfreeze()
+            for index in self._waiting:
+                self._columns.error[index] = CANCELLED
             self._inflight.clear()
             self._waiting.clear()
             await self._pool.close()
@@ -123,14 +139,14 @@ class Generator:
             self._traffic.start_ns = monotonic_ns()
         self._done: asyncio.Future[None] = self._loop.create_future()
         self._sweep_ns = self._now_ns()
-        self._measured_ns = (self._sweep_ns, thread_time_ns())
+        self._look(self._sweep_ns)
         self._tick()
         try:
             await self._done
         finally:
             if self._timer is not None:
                 self._timer.cancel()
-            self._measure_busy(self._now_ns())
+            self._look(self._now_ns())
 
     def _now_ns(self) -> int:
         return monotonic_ns() - self._traffic.start_ns
@@ -157,7 +173,8 @@ class Generator:
 
     def _dispatch_due(self) -> int:
         """Send at most a batch of what is due; gives the time."""
-        due, index, last = self._due, self.dispatched, min(self._stop, self.dispatched + BATCH)
+        due, columns = self._due, self._columns
+        index, last = self.dispatched, min(self._stop, self.dispatched + BATCH)
         now_ns = self._now_ns()
         idle = self._pool.idle
         while index < last and due[index] <= now_ns:
@@ -168,6 +185,8 @@ class Generator:
                     self._inflight[index] = connection
                     connection.send(index)
                 elif self._pool.open_one() or self._pool.opening > len(self._waiting):
+                    columns.sent_ns[index] = now_ns
+                    columns.error[index] = CONNECT  # until a connection is there
                     self._waiting.append(index)
             index += 1
             now_ns = self._now_ns()
@@ -186,18 +205,16 @@ class Generator:
             connection.expire()
         while self._waiting and self._due[self._waiting[0]] <= deadline_ns:
             self._never_connected(self._waiting.popleft())
-        if now_ns - self._measured_ns[0] >= NS:
-            self._measure_busy(now_ns)
+        if now_ns - self.looks[-1].t_ns >= NS:
+            self._look(now_ns)
 
-    def _measure_busy(self, now_ns: int) -> None:
-        """Note the share of a processor since the last time; a rest of a second counts only where there is no other."""
-        wall_ns, cpu_ns = now_ns - self._measured_ns[0], thread_time_ns() - self._measured_ns[1]
-        if wall_ns >= NS // 2 or (wall_ns and not self.busy):
-            self.busy.append(cpu_ns / wall_ns)
-            self._measured_ns = (now_ns, self._measured_ns[1] + cpu_ns)
+    def _look(self, now_ns: int) -> None:
+        self.looks.append(Look(now_ns, process_time(), len(self._inflight)))
 
     def _never_connected(self, index: int) -> None:
-        self._columns.error[index] = LOST if self._columns.idle_closes[index] else CONNECT
+        """Leave the row of a request as it is, but for one that was sent before."""
+        if self._columns.idle_closes[index]:
+            self._columns.error[index] = LOST
 
     def _connection(self, address: Address) -> Connection:
         return Connection(self._traffic, self, address)
