@@ -6,18 +6,10 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Protocol, cast
 
-from tidegate_proof.engine.columns import (
-    ABSENT,
-    ANSWERED,
-    CANCELLED,
-    LOST,
-    REFUSED,
-    TIMEOUT,
-    WRONG,
-    Columns,
-)
+from tidegate_proof.engine.columns import LOST, NONE, REFUSED, TIMEOUT, WRONG, Columns
 from tidegate_proof.engine.http_answer import MalformedError, closes, field, parse
 from tidegate_proof.engine.payload import Payload
+from tidegate_proof.record.requests import ABSENT
 
 OK = 200
 
@@ -98,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._id = columns.id_format % index
         self._sent_ns = now_ns = monotonic_ns() - traffic.start_ns
         self._transport.write(before + self._id + after)  # type: ignore[union-attr]  # it is connected
-        columns.error[index] = CANCELLED
+        columns.error[index] = NONE
         if not columns.idle_closes[index]:  # the first time counts
             columns.sent_ns[index] = now_ns
 
@@ -153,7 +145,7 @@ class Connection(asyncio.Protocol):
         if (answers := field(head, b"\r\nx-request-id:")) and answers != self._id:
             return WRONG
         if status == OK:
-            return WRONG if self._payload.wrong(body) else ANSWERED
+            return WRONG if self._payload.wrong(body) else NONE
         return REFUSED
 
     def _end(self, error: int) -> None:
