@@ -121,37 +121,47 @@ def _dots(steps: Sequence[KneeStep], at: Sequence[svg.Point], style: str) -> Mar
     )
 
 
-def efficiency(measured: Sequence[tuple[int, float]], fit: Usl | None) -> svg.Picture:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What so many ready pods did: goodput a second, and whether more was asked of them than that."""
+
+    pods: int
+    goodput_rps: float
+    saturated: bool
+
+
+def efficiency(measured: Sequence[Measured], one_rps: float | None, law: Usl | None) -> svg.Picture:
     """Draw goodput over the number of ready pods, what perfect scaling would give, and the fitted law.
 
     Args:
-        measured: Pods, and goodput a second.
-        fit: The law; None where there were too few points for one.
+        measured: At least one.
+        one_rps: What one pod does; None where nobody measured it.
+        law: None where none was fitted.
     """
-    ordered = sorted(measured)
-    pods, first = max(many for many, _ in ordered), ordered[0][1] / ordered[0][0]
-    one = fit.lambda_ if fit else first
-    end, tick = span(max([one * pods, *(goodput for _, goodput in ordered)]), 5)
+    ordered = sorted(measured, key=lambda point: point.pods)
+    pods = ordered[-1].pods
+    end, tick = span(max([(one_rps or 0) * pods, *(point.goodput_rps for point in ordered)]), 5)
     frame = replace(Frame(WIDTH, HEIGHT, 0, pods + 0.5, y_to=end), bottom=40)
-    curve = [1 + (pods - 1) * index / 40 for index in range(41)] if pods > 1 else []
-    fitted = svg.joined([(frame.x(many), frame.y(fit.at(many))) for many in curve]) if fit else ""
+    curve = [1 + (pods - 1) * index / 40 for index in range(41)] if law and pods > 1 else []
     drawn = (
         frame.rows(linear(end, tick))
         + svg.text(frame.left + 4, frame.top + 12, "goodput, a second", style="tick halo-text")
         + frame.columns(list(range(pods + 1)), digits)
         + svg.text((frame.left + frame.right_side) / 2, frame.height - 5, "ready pods", style="tick", anchor="middle")
-        + svg.line(frame.x(0), frame.y(0), frame.x(pods), frame.y(one * pods), "line ideal")
-        + svg.path(fitted, "line usl")
-        + Markup("").join(_measured(frame, many, goodput, one) for many, goodput in ordered)
+        + (svg.line(frame.x(0), frame.y(0), frame.x(pods), frame.y(one_rps * pods), "line ideal") if one_rps else "")
+        + (svg.path(svg.joined([(frame.x(many), frame.y(law.at(many))) for many in curve]), "line usl") if law else "")
+        + Markup("").join(_measured(frame, point) for point in ordered)
     )
-    pods, goodput = ordered[-1]
-    share = 100 * goodput / (one * pods)
-    described = f"{several(pods, 'pod')} gave {rate(goodput)}, {share:.0f} % of {pods} times one."
-    legend = [("good dot", "measured"), ("ideal", "perfect scaling"), *([("usl", "fitted law (USL)")] if fit else [])]
+    described = "; ".join(f"{several(point.pods, 'pod')} gave {rate(point.goodput_rps)}" for point in ordered) + "."
+    ideal = [("ideal", "perfect scaling")] if one_rps else []
+    legend = [("good dot", "measured"), *ideal, *([("usl", "fitted law (USL)")] if law else [])]
     caption = svg.Caption("efficiency", "Goodput of more pods", described, legend)
     return svg.Picture(caption, svg.drawing(caption, "w", (WIDTH, HEIGHT), drawn))
 
 
-def _measured(frame: Frame, pods: int, goodput: float, one: float) -> Markup:
-    dot = svg.element("circle", cx=frame.x(pods), cy=frame.y(goodput), r=4.5, class_="dot good")
-    return svg.titled(dot, f"{several(pods, 'pod')}: {rate(goodput)}, efficiency {100 * goodput / (one * pods):.0f} %")
+def _measured(frame: Frame, point: Measured) -> Markup:
+    """Draw a point; hollow where no more was asked of the pods."""
+    style = f"dot good{'' if point.saturated else ' hollow'}"
+    dot = svg.element("circle", cx=frame.x(point.pods), cy=frame.y(point.goodput_rps), r=4.5, class_=style)
+    asked = "" if point.saturated else ", and no more was asked of them"
+    return svg.titled(dot, f"{several(point.pods, 'pod')}: {rate(point.goodput_rps)}{asked}")

@@ -10,13 +10,18 @@ from markupsafe import Markup
 from tidegate_proof.report import svg
 from tidegate_proof.report.axes import WIDE, Frame, decades
 from tidegate_proof.report.course import COLUMNS, Course, backdrop, grain, grouped, picture, points
-from tidegate_proof.report.timeline import MISSED
+from tidegate_proof.report.wording import count
 from tidegate_proof.report.wording import latency as in_words
 
 SHARES = (0.0, 0.003, 0.01, 0.03, 0.1, 0.3)
 """A cell of level n holds more than SHARES[n - 1] of its column's answers."""
 
 _HALF_DECADE = math.sqrt(10)
+
+_NEVER_AT = 12
+_NEVER_HIGH = 9
+_TOP = 34
+"""Room above the map, for the row of those that were never answered right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +31,14 @@ class Heat:
     Attributes:
         bin_s: Seconds of one bin of time.
         bounds_ns: Borders between the ranges of latency, rising.
-        counts: For each bin of time the answers in each range: below the first border, between two, above the last.
+        counts: For each bin of time the right answers in each range: up to the first border, between, above the last.
+        never: For each bin of time the requests that got no right answer.
     """
 
     bin_s: int
     bounds_ns: Sequence[int]
     counts: Sequence[Sequence[int]]
+    never: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +68,11 @@ def latency(course: Course, shown: Latency) -> svg.Picture:
     lines = {"p50": grouped(shown.p50_ns, grain_s, max), "p99": grouped(shown.p99_ns, grain_s, max)}
 
     def draw(frame: Frame) -> Markup:
-        frame = replace(frame, y_from=low, y_to=high, log_y=True)
+        frame = replace(frame, y_from=low, y_to=high, log_y=True, top=_TOP)
         return (
             backdrop(frame, course)
             + _cells(frame, columns, column_s, shown.heat.bounds_ns)
+            + _never(frame, shown.heat, column_s)
             + frame.rows(decades(low, high), in_words)
             + frame.times(12 if frame.width == WIDE else 6)
             + Markup("").join(
@@ -87,8 +95,10 @@ def latency(course: Course, shown: Latency) -> svg.Picture:
         f"On a logarithmic axis. The objective is {in_words(shown.slo_ns)} for {100 * shown.quantile:g} % of a "
         f"second's requests; the largest p99 of a second was {in_words(worst)}."
     )
-    legend = [("heat shade", "answers: few to many"), ("p50", "p50"), ("p99", "p99"), ("slo", "objective"), MISSED]
-    return picture(svg.Caption("latency", "Latency from the intended start", described, legend), course, 250, draw)
+    legend = [("heat shade", "answers: few to many"), ("p50", "p50"), ("p99", "p99"), ("slo", "objective")]
+    if any(shown.heat.never):
+        legend.append(("never", "never answered right"))
+    return picture(svg.Caption("latency", "Latency from the intended start", described, legend), course, 270, draw)
 
 
 def _columns(heat: Heat, course: Course) -> tuple[list[list[int]], int]:
@@ -126,6 +136,21 @@ def _cells(frame: Frame, columns: Sequence[Sequence[int]], column_s: int, bounds
                     boxes[level].append((x, upper, frame.x(index * column_s) - x, lower - upper))
                 start, level = index, here
     return Markup("").join(svg.path(svg.cells(boxes[level]), f"cell heat shade-{level}") for level in sorted(boxes))
+
+
+def _never(frame: Frame, heat: Heat, column_s: int) -> Markup:
+    """Draw the row of requests that got no right answer, above the map: they took longer than any that did."""
+    size = column_s // heat.bin_s
+    joined = [sum(heat.never[index : index + size]) for index in range(0, len(heat.never), size)]
+    boxes = [
+        (frame.x(index * column_s), _NEVER_AT, frame.x((index + 1) * column_s) - frame.x(index * column_s), _NEVER_HIGH)
+        for index, many in enumerate(joined)
+        if many
+    ]
+    if not boxes:
+        return Markup("")
+    label = svg.text(frame.left - 8, _NEVER_AT + _NEVER_HIGH, "never", style="tick", anchor="end")
+    return label + svg.titled(svg.path(svg.cells(boxes), "cell never"), f"{count(sum(joined))} without a right answer")
 
 
 def _level(many: int, of: int) -> int:
