@@ -68,7 +68,8 @@ def test_all_pictures_over_time_have_their_sides_at_the_same_places():
         timeline.replicas(RUN, timeline.Replicas("serving", [(0, 1), (30, 3)], [(0, 1), (40, 3)])),
         timeline.pods(RUN, [timeline.PodRow("tidegate-web-1-abcde", "web", [400] * 24, 5)]),
         heat.latency(
-            RUN, heat.Latency(heat.Heat(5, [10**6, 10**7], [[0, 9, 1]] * 24), [5e6] * 120, [9e6] * 120, 1e8, 0.99)
+            RUN,
+            heat.Latency(heat.Heat(5, [10**6, 10**7], [[0, 9, 1]] * 24, [0] * 24), [5e6] * 120, [9e6] * 120, 1e8, 0.99),
         ),
     ]
     for variant in ("wide", "narrow"):
@@ -81,21 +82,27 @@ def test_all_pictures_over_time_have_their_sides_at_the_same_places():
 
 def test_a_second_without_answers_leaves_a_gap_in_the_latency():
     p99 = [9e6] * 50 + [None] * 20 + [9e6] * 50
-    drawn = heat.latency(RUN, heat.Latency(heat.Heat(5, [10**6, 10**7], [[0, 9, 1]] * 24), p99, p99, 1e8, 0.99))
+    drawn = heat.latency(
+        RUN, heat.Latency(heat.Heat(5, [10**6, 10**7], [[0, 9, 1]] * 24, [0] * 24), p99, p99, 1e8, 0.99)
+    )
     (line,) = paths(drawn.wide, "line p99")
     assert line.count("M") == 2
 
 
 def test_the_heat_map_shows_the_rarest_answer():
     counts = [[0, 100_000, 0]] * 23 + [[0, 99_999, 1]]
-    drawn = heat.latency(RUN, heat.Latency(heat.Heat(5, [10**6, 10**7], counts), [5e6] * 120, [9e6] * 120, 1e8, 0.99))
+    drawn = heat.latency(
+        RUN, heat.Latency(heat.Heat(5, [10**6, 10**7], counts, [0] * 24), [5e6] * 120, [9e6] * 120, 1e8, 0.99)
+    )
     assert [box.count("z") for box in paths(drawn.wide, "cell heat shade-1")] == [1]
 
 
 def test_heat_maps_of_a_run_without_any_answer_are_drawn():
-    empty = heat.Heat(5, [10**6, 10**7], [[0, 0, 0]] * 24)
+    empty = heat.Heat(5, [10**6, 10**7], [[0, 0, 0]] * 24, [9] * 24)
     drawn = heat.latency(RUN, heat.Latency(empty, [None] * 120, [None] * 120, 1e8, 0.99))
     assert not paths(drawn.wide, "line p99")
+    (never,) = paths(drawn.wide, "cell never")
+    assert never.count("z") == 24
 
 
 def test_a_scale_up_tells_the_seconds_of_each_step_and_of_a_pod_that_never_came():
@@ -122,7 +129,7 @@ def test_a_knee_step_that_does_not_count_is_hollow_and_says_so():
 
 
 def test_one_point_of_efficiency_is_drawn_without_a_law():
-    assert "usl" not in curves.efficiency([(1, 100.0)], None).wide
+    assert "usl" not in curves.efficiency([curves.Measured(1, 100.0, saturated=True)], None, None).wide
 
 
 @given(st.text(max_size=40))

@@ -1,5 +1,6 @@
 """What all pictures over time share: one time axis, the load's phases, and the seconds that missed the objective."""
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -39,11 +40,20 @@ class Course:
         end_s: Its end, in seconds since the start.
         phases: Of the load.
         violations: Spans of seconds in which the objective was missed.
+        run: Tells the run's pictures from those of others on the same page; "" where it is alone.
     """
 
     end_s: float
     phases: Sequence[Span]
     violations: Sequence[tuple[float, float]]
+    run: str = ""
+
+    def caption(self, name: str, title: str, described: str, legend: Sequence[tuple[str, str]] = ()) -> svg.Caption:
+        """Make the caption of one of the run's pictures."""
+        if not self.run:
+            return svg.Caption(name, title, described, legend)
+        place = re.sub(r"[^\w-]", "-", self.run, flags=re.ASCII)
+        return svg.Caption(f"{place}-{name}", f"{self.run}: {title[0].lower()}{title[1:]}", described, legend)
 
     def frame(self, width: float, height: float) -> Frame:
         """Make a picture's frame; all of one width have their sides at the same places."""

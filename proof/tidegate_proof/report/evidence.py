@@ -6,6 +6,7 @@ from tidegate_proof.record.load_figures import PhaseFigures
 from tidegate_proof.record.plan import TIERS
 from tidegate_proof.record.scaling_figures import ScaleEvent
 from tidegate_proof.report import curves, heat, reaction, timeline
+from tidegate_proof.report.course import Course
 from tidegate_proof.report.page import Pair, Part, Section, Words
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.series import SECOND_NS
@@ -20,12 +21,14 @@ def over_time(run: Run) -> Section:
         "All pictures have the same time axis: minutes and seconds since the start of the run. A red strip at the "
         "upper edge, and the shade below it, mark seconds in which the objective was missed."
     )
-    return Section("course", "Over time", "What happened", lead, [*pictures(run), _phases(run), Words([_drawn(run)])])
+    return Section(
+        "course", "Over time", "What happened", lead, [*pictures(run, run.course), _phases(run), Words([_drawn(run)])]
+    )
 
 
-def pictures(run: Run) -> list[Picture]:
+def pictures(run: Run, course: Course) -> list[Picture]:
     """Draw all pictures over time."""
-    course, figures, slo = run.course, run.verdict.figures, run.record.plan.slo
+    figures, slo = run.verdict.figures, run.record.plan.slo
     answers = heat.Heat(figures.heat.bin_s, figures.heat.bounds_ns, figures.heat.counts, figures.heat.never)
     shown = heat.Latency(answers, run.seconds.p50_ns, run.seconds.p99_ns, slo.latency_ns, slo.quantile)
     drawn = [timeline.load(course, run.seconds.arrivals, run.seconds.good), heat.latency(course, shown)]
@@ -39,8 +42,8 @@ def _drawn(run: Run) -> str:
     joined = f"Lines have a point for every {grain_s} s: the mean of rates, and the largest of the seconds' latencies"
     return (
         f"{'Lines have a point for each second' if grain_s == 1 else joined}. A latency line has a gap where that "
-        "share of a second's requests never got a right answer. A column of the heat map is shaded by shares of its own "
-        "answers: any, more than 0.3 %, 1 %, 3 %, 10 %, and 30 %. Spans in which the objective was missed, and all "
+        "share of a second's requests never got a right answer. A column of the heat map is shaded by shares of its "
+        "own answers: any, more than 0.3 %, 1 %, 3 %, 10 %, and 30 %. Spans in which the objective was missed, and all "
         "tables, are of every single second and request."
     )
 

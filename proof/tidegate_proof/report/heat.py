@@ -98,7 +98,7 @@ def latency(course: Course, shown: Latency) -> svg.Picture:
     legend = [("heat shade", "answers: few to many"), ("p50", "p50"), ("p99", "p99"), ("slo", "objective")]
     if any(shown.heat.never):
         legend.append(("never", "never answered right"))
-    return picture(svg.Caption("latency", "Latency from the intended start", described, legend), course, 270, draw)
+    return picture(course.caption("latency", "Latency from the intended start", described, legend), course, 270, draw)
 
 
 def _columns(heat: Heat, course: Course) -> tuple[list[list[int]], int]:

@@ -1,9 +1,11 @@
 """A run as the report takes it: what the record holds, read once."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidegate_proof.record.documents import read_document
+from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN, VERDICT, Record, read_record
 from tidegate_proof.record.manifest import digest
 from tidegate_proof.record.plan import Tier
@@ -38,6 +40,19 @@ class Run:
         plan = self.record.plan
         broken = {None: "", "frozen-hpa": ", autoscaler frozen", "pinned": ", pinned to one pod"}[plan.control]
         return f"{plan.scenario.replace('-', ' ').capitalize()} on the {plan.tier} tier{broken}"
+
+    @property
+    def started(self) -> datetime:
+        """When it began, in UTC.
+
+        Raises:
+            RecordError: The plan tells no time.
+        """
+        try:
+            return datetime.fromisoformat(self.record.plan.started).astimezone(UTC)
+        except ValueError:
+            came = self.record.plan.started[:80]
+            raise RecordError(Path(PLAN), f"started: expected a time as RFC 3339 has it, came {came!r}") from None
 
     @property
     def course(self) -> Course:
@@ -75,7 +90,7 @@ def read_run(folder: Path) -> Run:
         verdict,
         digest(folder / PLAN),
         seconds(record),
-        answers(record.requests, len(record.arrivals)),
+        answers(record),
     )
 
 

@@ -44,7 +44,7 @@ def _claim(run: Run) -> list[tuple[str, str]]:
         ("Hypothesis", plan.hypothesis),
         *control,
         ("Fixed before", f"plan.json, sha256 {run.plan_sha256}, printed before the first request"),
-        ("Run", f"{plan.started}, {duration(len(run.record.arrivals))}, seed {plan.seed}"),
+        ("Run", f"{run.started:%Y-%m-%d %H:%M:%S} UTC, {duration(len(run.record.arrivals))}, seed {plan.seed}"),
     ]
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tidegate_proof.record.cluster import ClusterEvent, pod_seen
 from tidegate_proof.record.folder import Record
-from tidegate_proof.record.requests import ABSENT, Code, Requests
+from tidegate_proof.record.requests import ABSENT, Requests
 
 SECOND_NS = 10**9
 OK = 200
@@ -50,20 +51,36 @@ def seconds(record: Record) -> Seconds:
     return Seconds(record.arrivals, good.tolist(), p50, p99)
 
 
-def answers(requests: Requests, end_s: int) -> dict[str, list[int]]:
+def answers(record: Record) -> dict[str, list[int]]:
     """Count the answers of each pod, gateways and model servers, in bins of `POD_BIN_S` by their arrival."""
+    requests = record.requests
     arrived = requests.answered_ns != ABSENT
-    bins = -(-end_s // POD_BIN_S)
+    bins = -(-len(record.arrivals) // POD_BIN_S)
     at = np.clip(requests.answered_ns // (POD_BIN_S * SECOND_NS), 0, bins - 1)
-    found = {}
-    columns: tuple[tuple[Code, tuple[str, ...]], ...] = (
-        (requests.pod, requests.pods),
-        (requests.backend, requests.backends),
-    )
-    for codes, names in columns:
-        for code, name in enumerate(names):
-            found[name] = np.bincount(at[arrived & (codes == code)], minlength=bins).tolist()
-    return found
+    found = {
+        name: np.bincount(at[arrived & (requests.pod == code)], minlength=bins)
+        for code, name in enumerate(requests.pods)
+    }
+    owners = _owners(record.cluster)
+    for code, address in enumerate(requests.backends):
+        of = arrived & (requests.backend == code)
+        for name, since, until in owners.get(address.rpartition(":")[0], ()):
+            its = of & (requests.answered_ns >= since) & (requests.answered_ns < until)
+            found[name] = found.get(name, np.zeros(bins, np.intp)) + np.bincount(at[its], minlength=bins)
+    return {name: counts.tolist() for name, counts in found.items()}
+
+
+def _owners(events: Sequence[ClusterEvent]) -> dict[str, list[tuple[str, int, int]]]:
+    """Tell which pods had an address, each with the times from which and until which it had it."""
+    first: dict[str, dict[str, int]] = {}
+    for event in events:
+        pod = pod_seen(event)
+        if pod is not None and pod.ip:
+            first.setdefault(pod.ip, {}).setdefault(pod.name, event.t_ns)
+    return {
+        ip: [(name, since, until) for (name, since), until in zip(of.items(), [*of.values(), NEVER][1:], strict=True)]
+        for ip, of in first.items()
+    }
 
 
 def _latency(requests: Requests) -> NDArray[np.int64]:

@@ -97,7 +97,9 @@ def load(course: Course, offered: Sequence[float], good: Sequence[float]) -> svg
         f"{count(sum(good))} of {count(sum(offered))} requests were answered well and within the objective."
     )
     legend = [("offered", "offered"), ("good", "goodput"), MISSED, UNMEASURED]
-    return picture(svg.Caption("load", "Requests offered and goodput, a second", described, legend), course, 240, draw)
+    return picture(
+        course.caption("load", "Requests offered and goodput, a second", described, legend), course, 240, draw
+    )
 
 
 def replicas(course: Course, tier: Replicas) -> svg.Picture:
@@ -124,7 +126,7 @@ def replicas(course: Course, tier: Replicas) -> svg.Picture:
     changes = ", ".join(f"{pods} at {seconds(at)}" for at, pods in tier.ready[:TOLD]) or "none seen"
     legend = [("desired", "desired"), (tier.tier, "ready"), *((style, name) for style, _, name in shown)]
     described = f"Ready pods: {changes}{' and so on' if len(tier.ready) > TOLD else ''}."
-    caption = svg.Caption(f"replicas-{tier.tier}", f"Pods of tier {tier.tier}", described, legend)
+    caption = course.caption(f"replicas-{tier.tier}", f"Pods of tier {tier.tier}", described, legend)
     return picture(caption, course, 130, draw)
 
 
@@ -154,7 +156,7 @@ def pods(course: Course, rows: Sequence[PodRow]) -> svg.Picture:
 
     described = "; ".join(f"{tier}: {', '.join(_tail(row) for row in of)}" for tier, of in tiers.items())
     legend = [(f"{tier} shade", f"requests a pod of tier {tier} answered") for tier in tiers]
-    caption = svg.Caption("pods", "Requests of each pod over time", f"A row for each pod. {described}.", legend)
+    caption = course.caption("pods", "Requests of each pod over time", f"A row for each pod. {described}.", legend)
     return picture(caption, course, height, draw)
 
 
