@@ -71,7 +71,7 @@ def script(address: str, **environment: str) -> "subprocess.Popen[str]":
     environ = os.environ | settings | environment
     return subprocess.Popen(
         [SCRIPT],
-        env=os.environ | settings | environment,
+        env=environ,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
