@@ -6,6 +6,7 @@ locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiU
 
 import json
 import re
+import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any, cast
 
@@ -44,6 +45,10 @@ def prepare(environment: Environment, **_: object) -> None:
         environment.user_classes = [
             kind for kind in environment.user_classes if not getattr(kind, "by_name_only", False)
         ]
+    if not is_worker:
+        for kind in environment.user_classes:
+            if reason := getattr(kind, "unusable", ""):
+                sys.exit(f"tidegate: {reason}")
 
     def start(**_: object) -> None:
         is_open = bool(options.open_loop)
