@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -10,13 +9,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import and_gate
 from tests.ports import free_port
 from tests.proof import failing_server as server
 from tests.proof.failing_server import Behaviour, failing
 from tidegate_proof.engine.account import Account
 from tidegate_proof.engine.columns import Columns, numbers
 from tidegate_proof.engine.generator import NS, Generator, Limits
+from tidegate_proof.engine.models import and_gate_payload
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.record.plan import GeneratorLimits
@@ -30,8 +29,7 @@ SURE = Limits(connections=32, spare=2, timeout_s=20, late_s=20)
 
 
 def payload() -> Payload:
-    rows = [(5.0, 6.0)]
-    return Payload(b'{"instances": [[5.0, 6.0]]}', lambda said: and_gate.wrong(rows, json.loads(said)["predictions"]))
+    return and_gate_payload([(5.0, 6.0)])
 
 
 def every(count: int, apart_ms: float) -> Columns:
@@ -63,6 +61,7 @@ WAYS: list[tuple[Behaviour, Limits, str, int | None]] = [
     (server.in_chunks, SURE, "", 200),
     (server.after_early_hints, SURE, "", 200),
     (server.closes, SURE, "lost", None),
+    (server.nests, SURE, "wrong", 200),
     (server.resets, SURE, "lost", None),
     (server.stops_half_way, SURE, "lost", None),
     (server.stalls, QUICK, "timeout", None),
@@ -238,6 +237,17 @@ async def test_connections_spread_over_every_address_and_pass_over_one_that_refu
         await load(one.url, columns, replace(SURE, spare=4))
     assert {row.error for row in rows(columns)} == {""}
     assert min(len(one.asked), len(other.asked)) >= 10
+
+
+async def test_connections_that_are_closed_on_acceptance_end_every_request_and_hang_none():
+    async def slam(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    slamming = await asyncio.start_server(slam, "127.0.0.1", 0)
+    columns = every(10, 5)
+    async with slamming:
+        await load(f"http://127.0.0.1:{slamming.sockets[0].getsockname()[1]}/", columns, SURE)
+    assert {row.error for row in rows(columns)} <= {"connect", "lost"}
 
 
 @pytest.mark.parametrize(

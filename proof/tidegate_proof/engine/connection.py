@@ -78,6 +78,11 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
 
+    @property
+    def usable(self) -> bool:
+        """Whether nobody has closed it."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def ready(self) -> None:
         """Be there for the next request."""
         self._keeper.freed(self)

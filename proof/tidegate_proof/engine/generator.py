@@ -116,6 +116,7 @@ class Generator:
         gc.freeze()  # a collection that walks through what was there before takes longer than a tick
         try:
             await self._pool.settled()
+            self._pool.keep_reachable()
             await self._ticking(start_ns)
         finally:
             gc.unfreeze()

@@ -37,7 +37,7 @@ def _predictions(answer: bytes) -> list[object] | str:
     """Return the rows of an answer of REST v1; a text that says what came instead."""
     try:
         document = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("predictions"), list):
         return f"expected JSON with predictions, came {answer[:80]!r}"
