@@ -39,8 +39,8 @@ class Limits:
         spare: Connections kept idle ahead of need.
         timeout_s: From a request's intended time to its deadline.
         late_s: An arrival that is later than this is not sent at all.
-        idle_close_s: Some round trips: a connection that is closed so soon after a request was sent may have been closed
-            as an idle one. Later it is a loss.
+        idle_close_s: Some round trips: a connection that is closed so soon after a request was sent may have been
+            closed as an idle one. Later it is a loss.
     """
 
     connections: int = 1024
