@@ -10,7 +10,7 @@ from tests.proof.failing_server import Asked, failing
 from tidegate_proof.engine.generator import Limits
 from tidegate_proof.engine.models import and_gate_payloads
 from tidegate_proof.engine.target import Target
-from tidegate_proof.knee.offering import NS, Offering, Usage, quantile, sum_up
+from tidegate_proof.knee.offering import NS, Offering, Usage, quantile, schedule, sum_up
 from tidegate_proof.knee.search import Measure
 from tidegate_proof.record.knee import Step
 from tidegate_proof.record.plan import GeneratorLimits, Slo
@@ -20,10 +20,6 @@ MS = 1_000_000
 SLO = Slo(latency_ms=100)
 PATIENT = GeneratorLimits(max_lag_ms=1e6, max_busy=1e6, max_undispatched_share=1)
 """For tests in which a slow machine must not void a step."""
-
-
-def paced(rate: float, seconds: int, _: int) -> list[int]:
-    return [round(number * NS / rate) for number in range(int(rate * seconds))]
 
 
 async def right(asked: Asked) -> None:
@@ -65,7 +61,7 @@ class Meter:
 def offering(url: str, meter: Meter | None = None) -> Offering:
     payloads = and_gate_payloads(rows=2, seed=1)
     limits = Limits(timeout_s=20, late_s=20)
-    return Offering(Target.of(url), payloads, paced, SLO, 0, limits=limits, tolerances=PATIENT, meter=meter)
+    return Offering(Target.of(url), payloads, schedule("paced"), SLO, 0, limits=limits, tolerances=PATIENT, meter=meter)
 
 
 async def offered(measure: Measure, *loads: float) -> list[Step]:

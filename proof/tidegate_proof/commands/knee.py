@@ -14,7 +14,7 @@ import uvloop
 import arrivals
 from tidegate_proof.engine.models import and_gate_payloads
 from tidegate_proof.engine.target import Target, TargetError
-from tidegate_proof.knee.offering import Offering, Schedule
+from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import KneeError, Plan, find
 from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.knee import Knee, KneeRecord, Step
@@ -99,16 +99,6 @@ def main(args: argparse.Namespace) -> int:
         started=started,
     )
     return _tell(record, args.out)
-
-
-def schedule(process: arrivals.Process) -> Schedule:
-    """Return what makes the arrivals of a step."""
-
-    def made(rate: float, seconds: int, seed: int) -> list[int]:
-        counts = arrivals.counts([rate] * seconds, process=process, seed=seed)
-        return arrivals.intended_ns(counts, process=process, seed=seed)
-
-    return made
 
 
 async def _search(offering: Offering, slo: Slo, plan: Plan) -> tuple[Knee | None, tuple[Step, ...], str | None]:
