@@ -36,6 +36,8 @@ def _explain(arguments: argparse.Namespace) -> int:
     if arguments.state:
         read = documents.parse(_read(arguments.state), arguments.state)
         started = state.read(read[0]) if read else started
+        for name in started.unknown:
+            print(f"tidegate-hpa: {arguments.state}: {name!r} means nothing here", file=sys.stderr)
     results = explain(taken, started)
     if arguments.output == "json":
         print(json.dumps([answer(result) for result in results], ensure_ascii=False))
