@@ -8,6 +8,7 @@
 #   WEB_VERSION=0.2.0                another gateway than this checkout's
 #   SKIP_BUILD=1 SKIP_TRIAL=1        the images are built already; the model is not tried first
 #   WAIT_S=300                       longest wait for pods and autoscalers, each
+#   FORCE=1                          also where OWN says that it is deployed in another place
 . "$(dirname "$0")/say.sh"
 
 need_cluster
@@ -15,13 +16,6 @@ wait_s=${WAIT_S:-300}
 kubectl get --raw /apis/metrics.k8s.io/v1beta1 >/dev/null 2>&1 ||
     die "the cluster $context has no metrics-server, which the autoscalers need: make cluster installs one on kind;
     elsewhere see https://github.com/kubernetes-sigs/metrics-server"
-
-# What the namespaces of a cluster share is apart from the overlay, and `make undeploy` leaves it
-shared=${OVERLAY:-k8s}/cluster
-if [ -e "$shared/kustomization.yaml" ]; then
-    kubectl apply -k "$shared" ||
-        say "$shared was not applied, for the reason above: whoever administers $context must have done it once"
-fi
 
 k8s/release.sh deploy || exit $?
 
