@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds, loads and applies Tidegate, and waits until it serves and its autoscalers know their metrics.
 #   MODEL=path NAME=name VERSION=n   a model of your own: a SavedModel, a folder of versions, or pvc:CLAIM/path
-#   OVERLAY=k8s/overlays/laptop      what lies below, k8s at first; COMPONENTS="capped …" on top of it
+#   OVERLAY=k8s/overlays/laptop      what lies below, k8s at first
+#   COMPONENTS="capped …"            on top of it; none for no longer any
 #   OWN=k8s/overlays/own            where what is deployed is kept
 #   REGISTRY=registry.example/team   pushes the images, and has the cluster pull them
 #   LOAD_IMAGE="command"             hands an image to a cluster that is neither kind nor minikube; gets NAME:TAG
@@ -24,12 +25,13 @@ waited=0
 while :; do
     missing=
     for tier in serving web; do
-        state=$(kubectl get hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.conditions[?(@.type=="ScalingActive")].status}')
+        # There may be none yet: KEDA writes one some moments after its object
+        state=$(kubectl get --ignore-not-found hpa "tidegate-$tier" -o jsonpath='{.spec.minReplicas} {.status.currentReplicas} {.status.conditions[?(@.type=="ScalingActive")].status}')
         echo "$state" | awk '{ exit !($3 == "True" && $2 >= $1) }' || missing="$missing tidegate-$tier"
     done
     [ -n "$missing" ] || break
     if [ "$waited" -ge "$wait_s" ]; then
-        for name in $missing; do kubectl describe hpa "$name" | sed -n '/^Conditions/,$p'; done
+        for name in $missing; do kubectl describe hpa "$name" | sed -n '/^Conditions/,$p' || true; done
         die "no known metric after $wait_s s for:$missing"
     fi
     [ $((waited % 10)) -ne 0 ] || say "Waiting for the autoscalers' first metric:$missing …"

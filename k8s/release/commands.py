@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from release import cluster, images, rollout, transitions
 from release.candidate import Found, look, signatures
+from release.checkout import LOADTEST
 from release.cluster import ClusterError, LoadFailedError
 from release.comparison import compare
 from release.images import ImageError
@@ -21,10 +22,11 @@ def deploy(session: Session) -> None:
     found = _found(session, next_version=1) if session.given("MODEL") else None
     if found is None and session.given("NAME"):
         raise ModelSourceError(f"NAME={session.given('NAME')} goes with MODEL=path/to/saved_model")
+    components = session.checkout.components(session.given("COMPONENTS"))
     state = replace(
         before,
         base=session.checkout.base(session.given("OVERLAY")) or before.base,
-        components=session.checkout.components(session.given("COMPONENTS")) or before.components,
+        components=before.components if components is None else components,
         registry=session.given("REGISTRY").rstrip("/") or before.registry,
         web=before.web.moved(session.given("WEB_VERSION") or session.checkout.version("web")),
     )
@@ -33,9 +35,13 @@ def deploy(session: Session) -> None:
     state = _tagged(session, before, state)
     if found is not None:
         _try(session, found)
+    load = ["loadtest"] if LOADTEST in state.components else []
     if not session.given("SKIP_BUILD"):
-        _build(session, "serving", *(["web"] if state.web.tag == session.checkout.version("web") else []))
+        web = ["web"] if state.web.tag == session.checkout.version("web") else []
+        _build(session, "serving", *web, *load)
     _hand_over(session, state, images.local("web", state.web.tag))
+    for image in load:
+        _hand_over(session, state, images.local(image, session.checkout.version(image)))
     _bring(session, before, state, found)
     rollout.apply_shared(session.checkout.root / state.base / "cluster", session.tell)
     session.settle(state, _cards(found))
