@@ -14,6 +14,9 @@
 
 need_cluster
 wait_s=${WAIT_S:-300}
+# Older ones refuse the model servers' preStop, which sleeps without a program for it
+minor=$(kubectl get --raw /version | sed -n 's/.*"minor": *"\([0-9]*\).*/\1/p')
+[ "${minor:-0}" -ge 30 ] || die "the cluster $context runs Kubernetes 1.${minor:-(unknown)}: expected 1.30 or newer"
 kubectl get --raw /apis/metrics.k8s.io/v1beta1 >/dev/null 2>&1 ||
     die "the cluster $context has no metrics-server, which the autoscalers need: make cluster installs one on kind;
     elsewhere see https://github.com/kubernetes-sigs/metrics-server"
