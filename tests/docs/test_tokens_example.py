@@ -4,7 +4,7 @@ import re
 import shutil
 from pathlib import Path
 
-from tests.manifests.pod_security import violations
+from tests.manifests.pod_security import complaints
 from tests.manifests.rendering import render
 from tidegate_web.settings import Settings
 
@@ -19,7 +19,8 @@ def test_the_gateway_reads_its_tokens_from_the_secret_that_the_page_makes(tmp_pa
     (overlay,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
     (tmp_path / folder).mkdir()
     (tmp_path / folder / "kustomization.yaml").write_text(overlay)
-    pod = render(str(tmp_path / folder))["Deployment", "tidegate-web"]["spec"]["template"]["spec"]
+    template = render(str(tmp_path / folder))["Deployment", "tidegate-web"]["spec"]["template"]
+    pod = template["spec"]
     (container,) = pod["containers"]
     environ = {variable["name"]: variable.get("value", "pod") for variable in container["env"]}
     (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == "tokens"]
@@ -27,4 +28,4 @@ def test_the_gateway_reads_its_tokens_from_the_secret_that_the_page_makes(tmp_pa
     name, file = re.findall(r"kubectl create secret generic (\S+) --from-file=(\S+)", PAGE)[0]
     assert volume["secret"] == {"secretName": name}
     assert Settings.from_environ(environ).tokens_file == f"{mount['mountPath']}/{file}"
-    assert not violations(pod)
+    assert not complaints(template)
