@@ -1,4 +1,4 @@
-"""The overlay that docs/how-to/tokens-and-tls.md has renders to a gateway that finds its tokens where the Secret is mounted."""
+"""The overlay that docs/how-to/tokens-and-tls.md has renders to a gateway that finds its tokens in the Secret."""
 
 import re
 import shutil
