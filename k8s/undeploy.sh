@@ -30,7 +30,14 @@ if has_keda; then
     kubectl delete --ignore-not-found --timeout=60s scaledobject tidegate-serving ||
         die "KEDA did not let go of the ScaledObject tidegate-serving within 60 s; its operator does that: is it running?"
 fi
-kubectl delete --ignore-not-found -k "$overlay"
+words=$(mktemp)
+trap 'rm -f "$words"' EXIT
+failed=
+kubectl delete --ignore-not-found -k "$overlay" 2>"$words" || failed=yes
+# A kind that the cluster does not know has no objects in it, and keeps no others from being deleted
+if grep -v -e 'no matches for kind' -e '^ensure CRDs are installed' "$words" >&2 && [ "$failed" ]; then
+    die "not all of $overlay was deleted; kubectl's words are above"
+fi
 # Each change of what is served has left one, for `kubectl rollout undo`
 kubectl delete --ignore-not-found configmap \
     -l app.kubernetes.io/part-of=tidegate,app.kubernetes.io/name=tidegate,app.kubernetes.io/component=serving

@@ -58,6 +58,27 @@ def test_a_keda_that_does_not_let_go_is_told(own, tmp_path):
     assert deletions(kubectl) == [SCALED]
 
 
+UNKNOWN = """\
+resource mapping not found for name: "tidegate" namespace: "" from "own": no matches for kind "PodMonitor" in version "v1"
+ensure CRDs are installed first
+"""
+
+
+def test_a_component_whose_operator_has_gone_is_no_failure(own, tmp_path):
+    kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine", {"delete * -k *": (1, UNKNOWN)})
+    done = undeploy(own, kubectl)
+    assert done.returncode == 0, done.stderr
+    assert deletions(kubectl)[-1] == CONFIG
+
+
+def test_what_kubectl_could_not_delete_is_a_failure_in_its_words(own, tmp_path):
+    kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine", {"delete * -k *": (1, f"{UNKNOWN}forbidden\n")})
+    done = undeploy(own, kubectl)
+    assert done.returncode == 1
+    assert done.stderr.startswith("forbidden\n")
+    assert "context: kind-tidegate" in (own / "release.yaml").read_text()
+
+
 def test_what_is_undeployed_is_nowhere_any_more(own, tmp_path):
     assert undeploy(own, Kubectl(tmp_path / "bin", "kind-tidegate", "mine")).returncode == 0
     assert (own / "release.yaml").read_text() == "# What is deployed\nbase: k8s/base\n"
