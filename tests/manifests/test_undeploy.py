@@ -59,7 +59,7 @@ def test_a_keda_that_does_not_let_go_is_told(own, tmp_path):
 
 
 UNKNOWN = """\
-resource mapping not found for name: "tidegate" namespace: "" from "own": no matches for kind "PodMonitor" in version "v1"
+resource mapping not found for name: "tidegate" namespace: "" from "own": no matches for kind "PodMonitor"
 ensure CRDs are installed first
 """
 
