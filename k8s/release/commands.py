@@ -44,7 +44,12 @@ def deploy(session: Session) -> None:
         _hand_over(session, state, images.local(image, session.checkout.version(image)))
     _bring(session, before, state, found)
     rollout.apply_shared(session.checkout.root / state.base / "cluster", session.tell)
-    session.settle(state, _cards(found))
+    try:
+        session.settle(state, _cards(found))
+    except ClusterError as error:
+        if state.web == before.web:
+            raise
+        raise ClusterError(f"{error}\nBack to the gateway before, {before.web.tag}: make rollback TIER=web") from None
     _report(session, state)
 
 
