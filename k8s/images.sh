@@ -6,8 +6,7 @@
 #   SOURCE=https://…   where the code is, for a label
 . "$(dirname "$0")/say.sh"
 
-need docker "see https://docs.docker.com/engine/install, or use an alias to podman"
-docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
+need_docker
 
 serving=${SERVING:-tensorflow-serving}
 images=${IMAGES:-web serving loadtest}

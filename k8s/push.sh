@@ -13,8 +13,7 @@ case $registry in
     *://*) die "REGISTRY=$registry: expected a host and a path, without ${registry%%://*}://" ;;
 esac
 host=${registry%%/*}
-need docker "see https://docs.docker.com/engine/install"
-docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
+need_docker
 words=$(mktemp)
 trap 'rm -f "$words"' EXIT
 

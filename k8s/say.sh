@@ -15,6 +15,16 @@ need() { # COMMAND WHAT-TO-DO
     command -v "$1" >/dev/null 2>&1 || die "$1 is not installed: $2"
 }
 
+need_docker() {
+    need docker "see https://docs.docker.com/engine/install, or use an alias to podman"
+    docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
+}
+
+# Also for those who may look into their own namespace alone
+has_keda() {
+    kubectl api-resources --api-group=keda.sh --output name 2>/dev/null | grep -q '^scaledobjects\.'
+}
+
 # The folder whose pyproject.toml has an image's version
 package_of() { # IMAGE
     case $1 in

@@ -31,6 +31,9 @@ QUEUE = 4096
 GRACE_S = 10.0
 """How long calls in flight may take after SIGTERM."""
 
+TELL_AGAIN_S = 60.0
+"""After how long the log has the same reason for waiting again."""
+
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -91,14 +94,17 @@ def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
         StartError: Time ran out; says which models are missing and why.
     """
     deadline = time.monotonic() + timeout_s
+    told: tuple[list[str], float] = ([], 0.0)
     while not stop.is_set():
         catalog.refresh()
         missing = catalog.unavailable()
         if not missing:
             return True
-        if time.monotonic() >= deadline:
+        if (now := time.monotonic()) >= deadline:
             raise StartError("not available: " + "; ".join(missing))
-        log.warning("waiting for models", extra={"missing": missing})
+        if missing != told[0] or now - told[1] >= TELL_AGAIN_S:  # a line a second would hide the others
+            log.warning("waiting for models", extra={"missing": missing})
+            told = (missing, now)
         stop.wait(min(1.0, timeout_s))
     return False
 
