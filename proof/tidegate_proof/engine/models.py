@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 
 import and_gate
 from tidegate_proof.engine.payload import Payload
@@ -19,22 +20,24 @@ def and_gate_payloads(rows: int, seed: int, count: int = DIFFERENT) -> list[Payl
         count: Requests.
     """
     source = random.Random(seed)  # noqa: S311 samples need no secrecy
-    return [_and_gate(and_gate.draw(rows, source)) for _ in range(count)]
+    return [and_gate_payload(and_gate.draw(rows, source)) for _ in range(count)]
 
 
-def _and_gate(rows: list[and_gate.Row]) -> Payload:
+def and_gate_payload(rows: Sequence[and_gate.Row]) -> Payload:
+    """Make the request of some rows."""
+
     def wrong(answer: bytes) -> str:
         said = _predictions(answer)
         return said if isinstance(said, str) else and_gate.wrong(rows, said)
 
-    return Payload(json.dumps({"instances": rows}).encode(), wrong)
+    return Payload(json.dumps({"instances": list(rows)}).encode(), wrong)
 
 
 def _predictions(answer: bytes) -> list[object] | str:
     """Return the rows of an answer of REST v1; a text that says what came instead."""
     try:
         document = json.loads(answer)
-    except ValueError:
+    except (ValueError, RecursionError):
         document = None
     if not isinstance(document, dict) or not isinstance(document.get("predictions"), list):
         return f"expected JSON with predictions, came {answer[:80]!r}"
