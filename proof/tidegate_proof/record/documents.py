@@ -45,7 +45,7 @@ def parse(text: bytes, kind: type[T], path: Path, line: int | None = None) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
-        raise RecordError(path, f"{where}: {first['msg']}, came {str(first['input'])[:80]!r}", line) from None
+        raise RecordError(path, f"{where}: {first['msg']}, came {first['input']!r:.80}", line) from None
 
 
 def text_of(value: T, *, indent: int | None = None) -> bytes:
