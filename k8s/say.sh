@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 
 say() { printf '%s\n' "$*"; }
+say_error() { printf '\ntidegate: %s\n' "$*" >&2; }
 die() {
-    printf '\ntidegate: %s\n' "$*" >&2
+    say_error "$*"
     exit 1
 }
 
