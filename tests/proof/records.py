@@ -17,6 +17,7 @@ from arrivals import Process, rates
 from tidegate_proof.record.cluster import ClusterEvent, Kind
 from tidegate_proof.record.documents import Object
 from tidegate_proof.record.folder import Record
+from tidegate_proof.record.knee import Knee, KneeRecord
 from tidegate_proof.record.plan import (
     Cluster,
     Forecast,
@@ -102,6 +103,29 @@ def plan(
         ),
         versions={"tidegate": "0.1.0", "python": "3.11"},
         started=STARTED.isoformat(),
+    )
+
+
+def knee(capacity_rps: float = CAPACITY_RPS) -> KneeRecord:
+    """A model server's knee, found without trouble."""
+    of = plan()
+    return KneeRecord(
+        tier="serving",
+        target="http://10.0.0.1:8080/v1/models/work:predict",
+        model=of.model,
+        rows=of.rows,
+        work_iterations=of.work_iterations,
+        process="poisson",
+        seed=of.seed,
+        slo=of.slo,
+        warm_up_s=2,
+        generator=of.generator,
+        steps=(),
+        knee=Knee(capacity_rps=capacity_rps, low=capacity_rps, high=21, p99_ns=200, mean_pending=None, cores_used=None),
+        refusal=None,
+        cluster=of.cluster,
+        versions=of.versions,
+        started=of.started,
     )
 
 

@@ -96,6 +96,21 @@ def test_a_decision_is_timed_by_the_first_event_that_shows_it():
     assert desired == ((-SECOND, 1), (round(14.9 * SECOND), 3), (31 * SECOND, 2))
 
 
+def test_a_late_event_of_the_deployment_does_not_date_the_next_decision():
+    events = [
+        event(-1, "ADDED", "HorizontalPodAutoscaler", hpa(1)),
+        event(-1, "ADDED", "Deployment", deployment(1)),
+        event(15, "MODIFIED", "HorizontalPodAutoscaler", hpa(3)),
+        event(15.1, "MODIFIED", "Deployment", deployment(1)),  # its status, from before
+        event(15.2, "MODIFIED", "Deployment", deployment(3)),
+        event(60, "MODIFIED", "Deployment", deployment(1)),
+        event(60.1, "MODIFIED", "HorizontalPodAutoscaler", hpa(1)),
+        event(90, "MODIFIED", "HorizontalPodAutoscaler", hpa(2)),
+    ]
+    desired = replicas_of("serving", [], events).desired
+    assert desired == ((-SECOND, 1), (15 * SECOND, 3), (60 * SECOND, 1), (90 * SECOND, 2))
+
+
 def test_without_an_autoscaler_the_deployment_tells_what_is_wanted():
     events = [event(0, "ADDED", "Deployment", deployment(1)), event(5, "MODIFIED", "Deployment", deployment(2))]
     assert replicas_of("serving", [], events).desired == ((0, 1), (5 * SECOND, 2))

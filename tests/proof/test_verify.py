@@ -13,11 +13,12 @@ from tests.proof.sealing import write_sealed
 from tidegate_proof.__main__ import main
 from tidegate_proof.record.documents import read_document, write_document
 from tidegate_proof.record.folder import REPORT, REQUESTS, VERDICT, Record, read_record, write_record
-from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, seal
+from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, digest, seal
+from tidegate_proof.record.plan import KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.requests import ERRORS, Requests
 from tidegate_proof.verdict.differences import differences
-from tidegate_proof.verdict.proof import conclude, verify_proof
+from tidegate_proof.verdict.proof import KNEE, conclude, verify_proof
 from tidegate_proof.verdict.verify import Outcome, Verified, verify
 
 PLAN = records.plan(warm_up_s=4, duration_s=80)
@@ -286,12 +287,14 @@ def test_poisson_arrivals_are_made_again_too(tmp_path: Path):
 
 
 @pytest.fixture(scope="module")
-def root(tmp_path_factory, run) -> Path:
+def root(tmp_path_factory) -> Path:
     root: Path = tmp_path_factory.mktemp("proof")
-    write_sealed(root / "step", run)
-    write_sealed(root / "frozen", records.record(PLAN, frozen=True))
     (root / "knee").mkdir()
-    (root / "knee" / "knee.json").write_text("{}\n")
+    write_document(root / "knee" / KNEE, records.knee())
+    used = KneeUsed(sha256=digest(root / "knee" / KNEE), capacity_rps=records.CAPACITY_RPS, folder="../knee")
+    plan = replace(PLAN, knee=used)
+    write_sealed(root / "step", records.record(plan))
+    write_sealed(root / "frozen", records.record(plan, frozen=True))
     write_document(root / PROOF, conclude(root, ["step", "frozen"], ["knee"]))
     seal(root)
     return root
@@ -308,10 +311,22 @@ def test_a_proof_passes_when_runs_pass_and_controls_fail(root, capsys):
     assert "verified, 2 runs, passed" in capsys.readouterr().out
 
 
+def test_controls_of_a_proof_are_those_of_its_runs_that_pass(root, capsys):
+    assert main(["verify", str(root), "--controls"]) == 0
+    said = capsys.readouterr().out
+    assert f"{root / 'step'}: control fast-errors: found out" in said
+    assert f"{root / 'frozen'}: control" not in said
+
+
+def _conclude(root: Path, runs: list[str]) -> None:
+    write_document(root / PROOF, conclude(root, runs, []))
+
+
 def test_a_proof_whose_control_passes_is_void(tmp_path: Path, run):
+    run = replace(run, plan=replace(run.plan, knee=None))
     write_sealed(tmp_path / "step", run)
     write_sealed(tmp_path / "pinned", replace(run, plan=replace(run.plan, control="pinned")))
-    write_document(tmp_path / PROOF, conclude(tmp_path, ["step", "pinned"], []))
+    _conclude(tmp_path, ["step", "pinned"])
     found = verify_proof(tmp_path)
     assert (found.outcome, found.text) == (Outcome.FAILED, "verified, void: controls that did not fail: pinned")
 
@@ -325,8 +340,8 @@ def test_a_control_that_is_not_valid_did_not_fail(tmp_path: Path, run):
 
 
 def test_a_proof_without_controls_is_void(tmp_path: Path, run):
-    write_sealed(tmp_path / "step", run)
-    write_document(tmp_path / PROOF, conclude(tmp_path, ["step"], []))
+    write_sealed(tmp_path / "step", replace(run, plan=replace(run.plan, knee=None)))
+    _conclude(tmp_path, ["step"])
     assert verify_proof(tmp_path).text == "verified, void: no control"
 
 
@@ -358,6 +373,31 @@ def test_a_proof_that_says_something_else_is_named_by_its_field(tmp_path: Path, 
     found = verify_proof(tmp_path / "proof")
     assert found.outcome is Outcome.DIFFERS
     assert says in found.text
+
+
+def test_a_run_by_another_knee_is_named(tmp_path: Path, run):
+    write_sealed(tmp_path / "step", run)
+    _conclude(tmp_path, ["step"])
+    found = verify_proof(tmp_path)
+    assert found.outcome is Outcome.DIFFERS
+    assert (
+        found.text == f"step/plan.json: knee.sha256: recorded {'00' * 32}, recomputed that of one of the proof's knees"
+    )
+
+
+def test_a_run_by_another_capacity_than_its_knees_is_named(tmp_path: Path, root):
+    shutil.copytree(root, tmp_path / "proof")
+    folder = tmp_path / "proof"
+    write_document(folder / "knee" / KNEE, records.knee(19))
+    for name in ("step", "frozen"):
+        of = read_record(folder / name)
+        assert of.plan.knee is not None
+        knee = replace(of.plan.knee, sha256=digest(folder / "knee" / KNEE))
+        shutil.rmtree(folder / name)
+        write_sealed(folder / name, replace(of, plan=replace(of.plan, knee=knee)))
+    write_document(folder / PROOF, conclude(folder, ["step", "frozen"], ["knee"]))
+    seal(folder)
+    assert verify_proof(folder).text == "step/plan.json: knee.capacity_rps: recorded 20.0, recomputed 19.0"
 
 
 def test_an_edited_record_of_a_proof_is_named_with_its_folder(tmp_path: Path, root):

@@ -32,6 +32,7 @@ BY_HASH_ALONE = {
         "object.metadata.deletionTimestamp",
         "object.metadata.labels.app.kubernetes.io/component",
         "object.spec.minReplicas",
+        "object.spec.replicas",
         "object.spec.scaleTargetRef.kind",
         "object.status.phase",
         "object.status.podIP",

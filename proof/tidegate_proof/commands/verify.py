@@ -4,9 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.folder import PLAN
 from tidegate_proof.record.manifest import digest
-from tidegate_proof.record.proof import PROOF
+from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.report import render
 from tidegate_proof.verdict.proof import verify_proof
 from tidegate_proof.verdict.trying import try_controls
@@ -45,21 +46,24 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def main(args: argparse.Namespace) -> int:
     """Check a folder and say what came of it."""
     folder: Path = args.folder
-    if (folder / PROOF).exists():
-        return _said(folder, verify_proof(folder, render, args.traces))
-    found = verify(folder, render, args.traces)
-    if (
-        args.plan is not None
-        and found.outcome is not Outcome.UNUSABLE
-        and (recomputed := digest(folder / PLAN)) != args.plan
-    ):
-        found = Verified(Outcome.DIFFERS, f"{PLAN}: sha256: {args.plan} was printed, it is {recomputed}")
+    is_proof = (folder / PROOF).exists()
+    found = verify_proof(folder, render, args.traces) if is_proof else _verify_run(folder, args)
     code = _said(folder, found)
-    if args.controls and found.outcome is Outcome.PASSED:
-        return _controls(folder, args.traces)
-    if args.controls:
+    if not args.controls:
+        return code
+    if found.outcome is not Outcome.PASSED:
         print("controls: not tried, since the record itself does not pass", file=sys.stderr)
-    return code
+        return code
+    runs = read_document(folder / PROOF, Proof).runs if is_proof else ()
+    passing = [folder / run.folder for run in runs if run.expect == "pass"] or [folder]
+    return max(_controls(run, args.traces) for run in passing)
+
+
+def _verify_run(folder: Path, args: argparse.Namespace) -> Verified:
+    found = verify(folder, render, args.traces)
+    if args.plan is None or found.outcome is Outcome.UNUSABLE or (recomputed := digest(folder / PLAN)) == args.plan:
+        return found
+    return Verified(Outcome.DIFFERS, f"{PLAN}: sha256: {args.plan} was printed, it is {recomputed}")
 
 
 def _said(folder: Path, found: Verified) -> int:
@@ -72,7 +76,7 @@ def _controls(folder: Path, traces: Path | None) -> int:
     undetected = False
     for tried in try_controls(folder, traces=traces):
         undetected |= tried.found_out is False
-        print(f"control {tried.control.name}: {words[tried.found_out]}: {tried.text}", flush=True)
+        print(f"{folder}: control {tried.control.name}: {words[tried.found_out]}: {tried.text}", flush=True)
     if undetected:
         print(f"{folder}: void: a falsified copy passes", file=sys.stderr)
     return UNDETECTED if undetected else int(Outcome.PASSED)

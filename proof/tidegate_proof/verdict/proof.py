@@ -1,16 +1,18 @@
 """What several runs show together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 from tidegate_proof.record.documents import plain, read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN, VERDICT
+from tidegate_proof.record.knee import KneeRecord
 from tidegate_proof.record.manifest import MANIFEST, digest
 from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.proof import PROOF, Interval, Proof, ProofKnee, ProofRun
 from tidegate_proof.record.verdict import Verdict
-from tidegate_proof.verdict.differences import differences
+from tidegate_proof.verdict.differences import Difference, differences
 from tidegate_proof.verdict.repeats import intervals
 from tidegate_proof.verdict.verify import Outcome, Renderer, Verified, check_manifest, check_redrawn, verify
 
@@ -58,11 +60,12 @@ def verify_proof(root: Path, render: Renderer | None = None, traces: Path | None
             return Verified(Outcome.DIFFERS, str(edited))
         recorded = read_document(root / PROOF, Proof)
         for run in recorded.runs:
-            found = verify(root / run.folder, render, traces)
-            if found.outcome in {Outcome.DIFFERS, Outcome.UNUSABLE}:
-                return Verified(found.outcome, f"{run.folder}/{found.text}")
+            of_run = verify(root / run.folder, render, traces)
+            if of_run.outcome in {Outcome.DIFFERS, Outcome.UNUSABLE}:
+                return Verified(of_run.outcome, f"{run.folder}/{of_run.text}")
         again = conclude(root, [run.folder for run in recorded.runs], [knee.folder for knee in recorded.knees])
-        different = next(differences(PROOF, plain(recorded), plain(again)), None) or check_redrawn(root, render)
+        found = chain(differences(PROOF, plain(recorded), plain(again)), _other_knees(root, again))
+        different = next(found, None) or check_redrawn(root, render)
     except RecordError as error:
         return Verified(Outcome.UNUSABLE, str(error))
     if different is not None:
@@ -78,6 +81,20 @@ def _why_not(proof: Proof) -> str:
         return f"void: {f'controls that did not fail: {passed}' if passed else 'no control'}"
     failed = ", ".join(run.folder for run in proof.runs if run.expect == "pass" and not run.passed)
     return f"failed: {failed or 'no run but controls'}"
+
+
+def _other_knees(root: Path, proof: Proof) -> Iterator[Difference]:
+    """Find runs whose load is a multiple of something that the proof's knees do not say."""
+    measured = {knee.sha256: read_document(root / knee.folder / KNEE, KneeRecord).knee for knee in proof.knees}
+    for run in proof.runs:
+        used = read_document(root / run.folder / PLAN, Plan).knee
+        if used is None:
+            continue
+        knee = measured.get(used.sha256)
+        if knee is None:
+            yield Difference(f"{run.folder}/{PLAN}", "knee.sha256", used.sha256, "that of one of the proof's knees")
+        elif knee.capacity_rps != used.capacity_rps:
+            yield Difference(f"{run.folder}/{PLAN}", "knee.capacity_rps", used.capacity_rps, knee.capacity_rps)
 
 
 def _run(root: Path, folder: str) -> ProofRun:
