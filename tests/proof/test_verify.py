@@ -283,6 +283,17 @@ def test_poisson_arrivals_are_made_again_too(tmp_path: Path):
     assert found.text.startswith("requests.csv.gz: intended_ns of row ")
 
 
+def test_arrivals_of_a_trace_are_made_again_from_the_trace(tmp_path: Path, run, capsys):
+    shape = replace(run.plan.shape, name="trace", trace="azure_llm_2023.csv.gz", time_scale=60.0)
+    planned = replace(run.plan, shape=shape)
+    run = records.record(planned)
+    assert len(set(run.arrivals)) > 10
+    folder = write_sealed(tmp_path / "run", run)
+    assert verify(folder).outcome in {Outcome.PASSED, Outcome.FAILED}
+    assert main(["verify", str(folder), "--traces", str(tmp_path)]) == 4
+    assert "plan.json: its arrivals cannot be made again: " in capsys.readouterr().err
+
+
 # Proofs
 
 

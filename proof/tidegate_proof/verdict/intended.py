@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import arrivals
+from scenarios import TRACES
 from tidegate_proof.record.plan import Plan
 
 
@@ -18,7 +19,7 @@ def rates_of(plan: Plan, traces: Path | None = None) -> list[float]:
         ArrivalError: The plan's shape, or its trace, is none that `arrivals` knows.
     """
     shape = plan.shape
-    trace = None if shape.trace is None else (traces or Path(arrivals.__file__).parent / "samples") / shape.trace
+    trace = None if shape.trace is None else (traces or TRACES) / shape.trace
     return [shape.base] * plan.warm_up_s + arrivals.rates(
         shape.name,
         base=shape.base,
