@@ -284,7 +284,7 @@ def test_poisson_arrivals_are_made_again_too(tmp_path: Path):
 
 
 def test_arrivals_of_a_trace_are_made_again_from_the_trace(tmp_path: Path, run, capsys):
-    shape = replace(run.plan.shape, name="trace", trace="azure_llm_2023.csv.gz", time_scale=60.0)
+    shape = replace(run.plan.shape, name="trace", trace="azure_llm_2023.csv.gz", time_scale=20.0)
     planned = replace(run.plan, shape=shape)
     run = records.record(planned)
     assert len(set(run.arrivals)) > 10

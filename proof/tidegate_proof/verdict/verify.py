@@ -31,7 +31,6 @@ from tidegate_proof.verdict.judge import judge
 Renderer = Callable[[Path], Mapping[str, bytes]]
 """From a folder to the files for people, by name; the same bytes for the same folder."""
 
-
 DRAWN = (REPORT, SUMMARY, JUNIT)
 
 
@@ -66,7 +65,7 @@ def verify(folder: Path, render: Renderer | None = None, traces: Path | None = N
     Args:
         folder: Of the record.
         render: Draws report, summary and JUnit XML again; without it their hashes alone are checked.
-        traces: Folder of the trace that the plan names, if not beside `arrivals`.
+        traces: Folder of the trace that the plan names, if it is not where scenarios keep theirs.
     """
     try:
         edited = check_manifest(folder)
