@@ -257,6 +257,13 @@ def test_a_document_replaces_the_old_one_in_one_step(tmp_path: Path):
     assert read_document(tmp_path / PLAN, Plan) == records.plan(base=9)
 
 
+def test_a_document_that_no_reader_would_take_is_not_written(tmp_path: Path):
+    endless = replace(records.plan(), timeout_s=float("inf"))
+    with pytest.raises(RecordError, match=r"plan.json: timeout_s: "):
+        write_document(tmp_path / PLAN, endless)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_plan_knows_the_hash_of_its_file(tmp_path: Path):
     write_document(tmp_path / PLAN, records.plan())
     assert seal(tmp_path).files == {PLAN: records.plan().sha256()}

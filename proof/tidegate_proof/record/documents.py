@@ -82,10 +82,17 @@ def read_bytes(path: Path) -> bytes:
 
 
 def write_document(path: Path, value: T) -> None:
-    """Write a JSON file so that there is all of it or none, even when the machine stops."""
+    """Write a JSON file so that there is all of it or none, even when the machine stops.
+
+    Raises:
+        RecordError: A reader would refuse it.
+        OSError: The disk is full.
+    """
+    text = text_of(value, indent=1) + b"\n"
+    parse(text, type(value), path)
     new = path.with_name(f".{path.name}.new")
     with new.open("wb") as file:
-        file.write(text_of(value, indent=1) + b"\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

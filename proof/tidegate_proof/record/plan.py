@@ -218,7 +218,7 @@ class Plan:
     seed: int
     process: Literal["paced", "poisson"]
     shape: Shape
-    warm_up_s: Seconds
+    warm_up_s: Length
     phases: tuple[Phase, ...]
     slo: Slo
     timeout_s: Positive
