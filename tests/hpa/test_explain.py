@@ -300,6 +300,17 @@ def test_a_metric_error_is_an_answer_and_unusable_input_is_exit_code_2(run):
         ([hpa()], {"controller": {"tolerance": "0.1"}}, "controller.tolerance: expected a number"),
         ([hpa()], {"recommendations": [{"replicas": 1}]}, "expected 'replicas' and 'ageSeconds'"),
         ([hpa()], "{", "expected JSON or YAML"),
+        (
+            [hpa()],
+            "recommendations: [{replicas: .inf, ageSeconds: 1}]",
+            "recommendations[0].replicas: expected an integer",
+        ),
+        (
+            [hpa()],
+            "recommendations: [{replicas: 1, ageSeconds: .nan}]",
+            "recommendations[0].ageSeconds: expected a number",
+        ),
+        ([hpa(metrics=[external(value="9" * 5000)])], None, "expected a quantity"),
     ],
 )
 def test_unusable_input_says_what_was_expected_and_prints_no_answer(run, content, state, complaint):
