@@ -1,0 +1,273 @@
+"""`requests.csv.gz`: what became of every arrival, as columns, because there may be a million of them."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tidegate_proof.record.errors import RecordError
+from tidegate_proof.record.gzipped import TableWriter, read_table
+
+HEADER = "id,intended_ns,sent_ns,answered_ns,status,pod,backend,seq,idle_closes,error"
+COLUMNS = HEADER.split(",")
+
+Error = Literal["", "undispatched", "connect", "lost", "timeout", "refused", "wrong"]
+"""Why an arrival was not answered right.
+
+`undispatched`: never sent. `connect`: no connection came about. `lost`: sent, and the connection ended before the whole
+answer. `timeout`: sent, and not answered within the plan's timeout. `refused`: answered with another status than 200.
+`wrong`: answered 200, and not what was expected.
+"""
+ERRORS: tuple[Error, ...] = get_args(Error)
+
+ABSENT = -1
+"""Stands in integer columns for an empty field."""
+
+CHUNK = 1 << 16
+"""Rows converted at once: enough for speed, and few enough to keep their texts small."""
+
+Int = NDArray[np.int64]
+Code = NDArray[np.int32]
+
+
+class Row(NamedTuple):
+    """One arrival; None and empty texts where something did not happen.
+
+    Attributes:
+        id: Its number, from 0, in order of intended_ns.
+        intended_ns: When it was to be sent.
+        sent_ns: When it was sent, or a connection was tried for.
+        answered_ns: When the whole answer was there.
+        status: HTTP status.
+        pod: Header Tidegate-Pod.
+        backend: Header Tidegate-Backend.
+        seq: Header Tidegate-Seq.
+        idle_closes: How often it met a connection that the gateway was just closing, and was sent again.
+        error: One of `ERRORS`.
+    """
+
+    id: int
+    intended_ns: int
+    sent_ns: int | None = None
+    answered_ns: int | None = None
+    status: int | None = None
+    pod: str = ""
+    backend: str = ""
+    seq: int | None = None
+    idle_closes: int = 0
+    error: Error = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requests:
+    """All arrivals of a run by column; see `Row`. Empty integers are `ABSENT`.
+
+    Attributes:
+        id: int64.
+        intended_ns: int64.
+        sent_ns: int64.
+        answered_ns: int64.
+        status: int64.
+        pod: Index into `pods`, or `ABSENT`.
+        backend: Index into `backends`, or `ABSENT`.
+        seq: int64.
+        idle_closes: int64.
+        error: Index into `ERRORS`.
+        pods: Names, in order of first appearance.
+        backends: The same.
+        cut: Where the file ends before its end; None where it is whole.
+    """
+
+    id: Int
+    intended_ns: Int
+    sent_ns: Int
+    answered_ns: Int
+    status: Int
+    pod: Code
+    backend: Code
+    seq: Int
+    idle_closes: Int
+    error: Code
+    pods: tuple[str, ...]
+    backends: tuple[str, ...]
+    cut: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.id)
+
+    @classmethod
+    def of(cls, rows: Iterable[Row], cut: str | None = None) -> Self:
+        """Put rows into columns."""
+        return cls._of_chunks(_chunks(rows), cut)
+
+    @classmethod
+    def _of_chunks(cls, chunks: Iterable[Sequence[Row]], cut: str | None) -> Self:
+        pods: dict[str, int] = {"": ABSENT}
+        backends: dict[str, int] = {"": ABSENT}
+        parts: list[tuple[Int | Code, ...]] = []
+        for chunk in chunks:
+            id_, intended, sent, answered, status, pod, backend, seq, idle, error = zip(*chunk, strict=True)
+            parts.append(
+                (
+                    _integers(id_),
+                    _integers(intended),
+                    _integers(sent),
+                    _integers(answered),
+                    _integers(status),
+                    _codes(pod, pods),
+                    _codes(backend, backends),
+                    _integers(seq),
+                    _integers(idle),
+                    np.array([ERRORS.index(word) for word in error], np.int32),
+                )
+            )
+        columns = [np.concatenate(column) for column in zip(*parts, strict=True)] if parts else _no_columns()
+        named: dict[str, Any] = dict(zip(COLUMNS, columns, strict=True))
+        return cls(**named, pods=tuple(pods)[1:], backends=tuple(backends)[1:], cut=cut)
+
+    def rows(self) -> Iterator[Row]:
+        """Give the rows again."""
+        pods, backends = (*self.pods, ""), (*self.backends, "")
+        columns = [getattr(self, field.name).tolist() for field in fields(self)[: len(COLUMNS)]]
+        for id_, intended, sent, answered, status, pod, backend, seq, idle, error in zip(*columns, strict=True):
+            yield Row(
+                id_,
+                intended,
+                _present(sent),
+                _present(answered),
+                _present(status),
+                pods[pod],
+                backends[backend],
+                _present(seq),
+                idle,
+                ERRORS[error],
+            )
+
+    def is_error(self, error: Error) -> NDArray[np.bool_]:
+        """Tell the rows that have this error."""
+        return np.asarray(self.error == ERRORS.index(error))
+
+
+class RequestWriter:
+    """Writes rows as they are known, in order of `id`; what was flushed can be read after any end.
+
+    Raises:
+        OSError: The disk is full, or the file cannot be made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._table = TableWriter(path, HEADER)
+
+    def write(self, rows: Iterable[Row]) -> None:
+        """Add rows.
+
+        Raises:
+            ValueError: A pod or a backend has a name that would break the file.
+        """
+        self._table.write(list(map(_line, rows)))
+
+    def flush(self) -> None:
+        """Hand everything to the system; once a second, not once a row."""
+        self._table.flush()
+
+    def close(self) -> None:
+        """End the file."""
+        self._table.close()
+
+
+def write_requests(path: Path, requests: Requests) -> None:
+    """Write a whole file."""
+    writer = RequestWriter(path)
+    try:
+        rows = requests.rows()
+        while chunk := list(islice(rows, CHUNK)):
+            writer.write(chunk)
+    finally:
+        writer.close()
+
+
+def read_requests(path: Path) -> Requests:
+    """Read a file.
+
+    Returns:
+        With `cut` set where the writer was cut off: a half line is left out.
+
+    Raises:
+        RecordError: There is no such file, it is damaged, or a whole line is no row.
+    """
+    table = read_table(path, HEADER)
+
+    def chunks() -> Iterator[Sequence[Row]]:
+        for start in range(0, len(table.lines), CHUNK):
+            try:
+                yield list(map(_row, table.lines[start : start + CHUNK]))
+            except ValueError:
+                raise _first_bad(path, table.lines, start) from None
+
+    return Requests._of_chunks(chunks(), table.cut)  # noqa: SLF001 its own module's other way in
+
+
+def _line(row: Row) -> str:
+    if not _plain(row.pod) or not _plain(row.backend):
+        raise ValueError(f"expected plain ASCII names of pod and backend, came {row.pod!r}, {row.backend!r}")
+    return ",".join(["" if field is None else str(field) for field in row])
+
+
+def _plain(name: str) -> bool:
+    return not name or (name.isascii() and name.isprintable() and "," not in name)
+
+
+def _row(line: str) -> Row:
+    id_, intended, sent, answered, status, pod, backend, seq, idle, error = line.split(",")
+    if error not in ERRORS:
+        raise ValueError(f"expected an error among {', '.join(filter(None, ERRORS))}, came {error[:40]!r}")
+    return Row(
+        int(id_),
+        int(intended),
+        int(sent) if sent else None,
+        int(answered) if answered else None,
+        int(status) if status else None,
+        pod,
+        backend,
+        int(seq) if seq else None,
+        int(idle),
+        error,
+    )
+
+
+def _first_bad(path: Path, lines: Sequence[str], start: int) -> RecordError:
+    for number, line in enumerate(lines[start:], start + 2):
+        try:
+            _row(line)
+        except ValueError as error:
+            return RecordError(path, f"expected {HEADER}, came {line[:120]!r}: {error}", number)
+    raise AssertionError("some line of the chunk was bad")
+
+
+def _chunks(rows: Iterable[Row]) -> Iterator[Sequence[Row]]:
+    source = iter(rows)
+    while chunk := list(islice(source, CHUNK)):
+        yield chunk
+
+
+def _present(value: int) -> int | None:
+    return None if value == ABSENT else value
+
+
+def _integers(column: Sequence[int | None]) -> Int:
+    return np.array([ABSENT if value is None else value for value in column], np.int64)
+
+
+def _codes(column: Sequence[str], known: dict[str, int]) -> Code:
+    for name in dict.fromkeys(column):
+        known.setdefault(name, len(known) - 1)
+    return np.array([known[name] for name in column], np.int32)
+
+
+def _no_columns() -> list[Int | Code]:
+    coded = {"pod", "backend", "error"}
+    return [np.zeros(0, np.int32) if name in coded else np.zeros(0, np.int64) for name in COLUMNS]
