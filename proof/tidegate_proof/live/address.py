@@ -35,7 +35,8 @@ async def find(api: Api, namespace: str, given: str | None) -> str:
                         return url.rstrip("/")
                 await asyncio.sleep(1)
     raise AddressError(
-        f"expected an address of the gateway that takes connections, tried {', '.join(tried) or 'none'}; name one by --url"
+        f"expected an address of the gateway that takes connections, tried {', '.join(tried) or 'none'}; "
+        "name one by --url"
     )
 
 

@@ -100,15 +100,15 @@ class ProxiedApi:
 
     async def lines(self, path: str, silence_s: float | None = SILENCE_S) -> AsyncIterator[bytes]:
         """Read lines as they come."""
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_S, sock_read=silence_s)
-        async with self._answer(path, timeout) as answer:
+        patience = aiohttp.ClientTimeout(total=None, sock_connect=ANSWER_S, sock_read=silence_s)
+        async with self._answer(path, patience) as answer:
             async for line in answer.content:
                 yield line
 
     @contextlib.asynccontextmanager
-    async def _answer(self, path: str, timeout: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _answer(self, path: str, patience: aiohttp.ClientTimeout) -> AsyncIterator[aiohttp.ClientResponse]:
         try:
-            async with self._session.get(path, timeout=timeout) as answer:
+            async with self._session.get(path, timeout=patience) as answer:
                 if not answer.ok:
                     raise ApiError(answer.status, f"{path}: {answer.status} {(await answer.text())[:300]}")
                 yield answer

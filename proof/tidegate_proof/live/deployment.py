@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from pathlib import Path
 
 from tidegate_proof.live import manifests
@@ -32,7 +32,7 @@ def name_for(scenario: str) -> str:
 
 @contextlib.asynccontextmanager
 async def namespace(kubectl: Kubectl, name: str, say: Say, *, keep: bool) -> AsyncIterator[str]:
-    """Make a namespace that admits nothing below Pod Security `restricted`; deleted on leaving, unless it is to be kept.
+    """Make a namespace that admits nothing below Pod Security `restricted`; deleted on leaving, unless it is kept.
 
     Raises:
         KubectlError: The cluster refused.
@@ -48,16 +48,25 @@ async def namespace(kubectl: Kubectl, name: str, say: Say, *, keep: bool) -> Asy
         if keep:
             say(f"Kept the namespace {name}; remove it by: kubectl delete namespace {name}")
         else:
-            # Shielded: a second Ctrl-C must not leave pods behind half-way
-            await asyncio.shield(_remove(kubectl, name, say))
+            # Shielded: an impatient second Ctrl-C must not leave pods behind
+            await asyncio.shield(_delete(kubectl, name, say))
 
 
-async def _remove(kubectl: Kubectl, name: str, say: Say) -> None:
+async def gone(kubectl: Kubectl, names: Iterable[str], say: Say) -> None:
+    """Wait until namespaces that are being deleted are gone, or say how to go on."""
+    for name in names:
+        wait = ("wait", "--for=delete", f"namespace/{name}", f"--timeout={REMOVED_S:g}s")
+        try:
+            await kubectl.run(*wait, timeout_s=REMOVED_S + 5)
+        except KubectlError as error:
+            say(f"The namespace {name} is still there ({error}); look at: kubectl get namespace {name} -o yaml")
+
+
+async def _delete(kubectl: Kubectl, name: str, say: Say) -> None:
     try:
         await kubectl.run("delete", "namespace", name, "--wait=false")
-        await kubectl.run("wait", "--for=delete", f"namespace/{name}", f"--timeout={REMOVED_S:g}s", timeout_s=REMOVED_S + 5)
     except KubectlError as error:
-        say(f"The namespace {name} may still be there ({error}); remove it by: kubectl delete namespace {name}")
+        say(f"The namespace {name} was not deleted ({error}); remove it by: kubectl delete namespace {name}")
 
 
 class Tidegate:
@@ -118,7 +127,9 @@ class Tidegate:
                     looks += 1
                     await asyncio.sleep(LOOK_S if missing else 0)
         except TimeoutError:
-            raise DeployError(f"expected Tidegate to be ready within {READY_S:g} s; still missing: {', '.join(missing)}") from None
+            raise DeployError(
+                f"expected Tidegate to be ready within {READY_S:g} s; still missing: {', '.join(missing)}"
+            ) from None
 
     async def _missing(self) -> list[str]:
         """Say what is not there yet.

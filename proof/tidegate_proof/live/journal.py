@@ -2,14 +2,14 @@
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic_ns
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
-from tidegate_proof.engine.columns import ABSENT, WORDS, Columns
+from tidegate_proof.engine.columns import Columns
 from tidegate_proof.live.api import Object
 from tidegate_proof.live.objects import trimmed
 from tidegate_proof.record.arrivals import write_arrivals
@@ -19,7 +19,7 @@ from tidegate_proof.record.folder import ARRIVALS, CLUSTER, GATEWAY, GENERATOR, 
 from tidegate_proof.record.lines import LineWriter
 from tidegate_proof.record.manifest import PARTIAL, Partial
 from tidegate_proof.record.plan import Plan
-from tidegate_proof.record.requests import RequestWriter, Row
+from tidegate_proof.record.requests import RequestWriter
 from tidegate_proof.record.telemetry import GatewayLook, GeneratorLook
 
 RESERVE = ".reserve"
@@ -46,16 +46,22 @@ class Journal:
         plan: Written first.
         counts: Arrivals in each second.
         clock: Of the run.
+        fail: Told once, when something cannot be written any more.
 
     Raises:
-        OSError: The folder is there already, or the disk is full. Every method raises it when the disk is full.
+        OSError: The folder is there already, or the disk is full.
     """
 
-    def __init__(self, folder: Path, plan: Plan, counts: Sequence[int], clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, plan: Plan, counts: Sequence[int], clock: Clock, fail: Callable[[str], None]
+    ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
         self._clock = clock
+        self._fail = fail
+        self._cut: set[object] = set()
         self._written = 0
+        self._looks = 0
         with (folder / RESERVE).open("wb") as reserve:
             os.posix_fallocate(reserve.fileno(), 0, RESERVE_BYTES)
         write_document(folder / PLAN, plan)
@@ -76,39 +82,48 @@ class Journal:
     def tie_clocks(self) -> None:
         """Note both clocks at once."""
         wall = datetime.now(UTC).isoformat(timespec="microseconds")
-        self._cluster.write(ClusterEvent(t_ns=self._clock(), type="CLOCK", wall=wall))
+        self._put(self._cluster, ClusterEvent(t_ns=self._clock(), type="CLOCK", wall=wall))
 
     def change(self, change: str, kind: str, found: Object) -> None:
         """Note what a watch told."""
-        self._cluster.write(
-            ClusterEvent(t_ns=self._clock(), type=change, kind=kind, object=trimmed(kind, found))  # type: ignore[arg-type]  # both are Kubernetes' words
-        )
+        event = ClusterEvent(t_ns=self._clock(), type=change, kind=kind, object=trimmed(kind, found))  # type: ignore[arg-type]  # both are Kubernetes' words
+        self._put(self._cluster, event)
 
     def gap(self, kind: str, missing: str) -> None:
         """Note that a watch broke."""
-        self._cluster.write(ClusterEvent(t_ns=self._clock(), type="GAP", kind=kind, text=missing))  # type: ignore[arg-type]  # as above
+        self._put(self._cluster, ClusterEvent(t_ns=self._clock(), type="GAP", kind=kind, text=missing))  # type: ignore[arg-type]  # as above
 
     def gateway(self, look: GatewayLook) -> None:
         """Note a look at a gateway."""
-        self._gateway.write(look)
+        self._put(self._gateway, look)
 
-    def generator(self, cpu_s: float, inflight: int) -> None:
-        """Note a look at the generator."""
-        self._generator.write(GeneratorLook(t_ns=self._clock(), cpu_s=cpu_s, inflight=inflight))
+    def generator(self, looks: Sequence[GeneratorLook]) -> None:
+        """Note the generator's looks at itself, of which the first so many are noted already."""
+        for look in looks[self._looks :]:
+            self._put(self._generator, look)
+        self._looks = len(looks)
 
     def requests(self, columns: Columns, stop: int) -> None:
         """Write the rows up to one, all of which have ended."""
-        if stop > self._written:
-            self._requests.write(rows(columns, self._written, stop))
+        if stop <= self._written or self._requests in self._cut:
+            return
+        try:
+            self._requests.write(columns.rows(self._written, stop))
             self._requests.flush()
-            self._written = stop
+        except OSError as error:
+            self._give_up(self._requests, error)
+        self._written = stop
 
-    def break_off(self, reason: str, columns: Columns) -> None:
-        """Write what else there is and why there is not more, in the room that was held back."""
+    def break_off(self, reason: str) -> None:
+        """Write why there is not more, in the room that was held back."""
         (self.folder / RESERVE).unlink(missing_ok=True)
         write_document(self.folder / PARTIAL, Partial(reason=reason, t_ns=self._clock()))
-        with contextlib.suppress(OSError):  # then the file is cut off, which its reader tells
-            self.requests(columns, len(columns))
+        if self._requests in self._cut:  # what it compressed last may be lost: begin again
+            with contextlib.suppress(OSError):
+                self._requests.close()
+            (self.folder / REQUESTS).unlink()
+            self._requests = RequestWriter(self.folder / REQUESTS)
+            self._written = 0
 
     def close(self) -> None:
         """End all files."""
@@ -117,32 +132,15 @@ class Journal:
             with contextlib.suppress(OSError):
                 file.close()
 
+    def _put(self, file: LineWriter[Any], item: object) -> None:
+        """Write a line, but none after one that could not be written whole."""
+        if file in self._cut:
+            return
+        try:
+            file.write(item)
+        except OSError as error:
+            self._give_up(file, error)
 
-def rows(columns: Columns, start: int, stop: int) -> list[Row]:
-    """Turn the generator's columns into a record's rows."""
-    pods, backends = [*columns.pods.listed(), ""], [*columns.backends.listed(), ""]  # -1 is the last
-    taken = (
-        columns.intended_ns, columns.sent_ns, columns.answered_ns, columns.status, columns.pod, columns.backend,
-        columns.seq, columns.idle_closes, columns.error,
-    )  # fmt: skip
-    return [
-        Row(
-            id=index,
-            intended_ns=intended,
-            sent_ns=_present(sent),
-            answered_ns=_present(answered),
-            status=_present(status),
-            pod=pods[pod],
-            backend=backends[backend],
-            seq=_present(seq),
-            idle_closes=idle_closes,
-            error=WORDS[error],  # type: ignore[arg-type]  # the record's words
-        )
-        for index, (intended, sent, answered, status, pod, backend, seq, idle_closes, error) in enumerate(
-            zip(*(column[start:stop] for column in taken), strict=True), start
-        )
-    ]
-
-
-def _present(value: int) -> int | None:
-    return None if value == ABSENT else value
+    def _give_up(self, file: object, error: OSError) -> None:
+        self._cut.add(file)
+        self._fail(f"the record cannot be written: {error.strerror or error}")

@@ -45,7 +45,7 @@ WATCHED = (AUTOSCALER, POD, DEPLOYMENT, SLICE, EVENTS)
 
 
 def trimmed(kind: str, found: Object) -> dict[str, Any]:
-    """Return what a record keeps of an object: its identity, its state, and the parts of its spec that bear on scaling."""
+    """Return what a record keeps of an object: identity, state, and the parts of its spec that bear on scaling."""
     kept: dict[str, Any] = {"metadata": _some(found["metadata"], METADATA)}
     match kind:
         case "Pod":
@@ -112,7 +112,9 @@ def _metric(metric: Object) -> str:
 
 def _has_figure(metric: Object) -> bool:
     source = metric.get(str(metric["type"])[:1].lower() + str(metric["type"])[1:]) or {} if metric.get("type") else {}
-    return any(source.get("current", {}).get(key) is not None for key in ("averageUtilization", "averageValue", "value"))
+    return any(
+        source.get("current", {}).get(key) is not None for key in ("averageUtilization", "averageValue", "value")
+    )
 
 
 def _some(found: Object, keys: Iterable[str]) -> dict[str, Any]:

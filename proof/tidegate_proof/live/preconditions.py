@@ -47,6 +47,21 @@ class Check:
     advice: str
 
 
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a run needs of this machine.
+
+    Attributes:
+        folder: Whose disk will hold the record; exists.
+        requests: How many.
+        peak_rps: The highest rate.
+    """
+
+    folder: Path
+    requests: int
+    peak_rps: float
+
+
 def clock(here: datetime, there: datetime) -> Check:
     """Hold this machine's clock against the cluster's: time lines put both beside one another."""
     apart_s = (here - there).total_seconds()
@@ -121,7 +136,7 @@ def autoscaler(name: str, found: Object | None) -> Check:
     )
 
 
-async def before(api: Api, folder: Path, *, requests: int, peak_rps: float) -> list[Check]:
+async def before(api: Api, need: Need) -> list[Check]:
     """Check what can be checked before anything is deployed.
 
     Raises:
@@ -136,8 +151,8 @@ async def before(api: Api, folder: Path, *, requests: int, peak_rps: float) -> l
     return [
         metrics_server(version),
         clock(here, there),
-        disk(folder, shutil.disk_usage(folder).free, requests),
-        rate(peak_rps),
+        disk(need.folder, shutil.disk_usage(need.folder).free, need.requests),
+        rate(need.peak_rps),
         timers(await timer_lateness_ms()),
     ]
 

@@ -67,7 +67,7 @@ class Sizing:
 
 
 def fitted(tier: Tier, model: str, *, images: Mapping[Tier, str], inflight_target: int | None) -> Sizing:
-    """Return the sizing for runs on a tier: that tier may grow to four, the other has more than it needs and stands still.
+    """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
 
     On two cores, generator, gateways, model servers and control plane share the processors. A model server of 300m
     starts within some ten seconds, and four of them with what stands beside them fit.
@@ -76,6 +76,4 @@ def fitted(tier: Tier, model: str, *, images: Mapping[Tier, str], inflight_targe
         "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
         "serving": Pods(1, 4, 300) if tier == "serving" else Pods(2, 2, 500),
     }
-    return Sizing(
-        pods=pods, model=model, images=images, inflight_target=inflight_target if tier == "serving" else None
-    )
+    return Sizing(pods=pods, model=model, images=images, inflight_target=inflight_target if tier == "serving" else None)

@@ -32,7 +32,6 @@ class Figures:
         inflight: Requests.
         pending: Rows queued or with a model server.
         shed: Requests refused since its start.
-        outstanding: Calls in flight, by model server.
     """
 
     answered: int
@@ -190,7 +189,5 @@ class Telemetry:
 
     def _note(self, one: _Gateway, answered: int, *, final: bool, clean: bool = False) -> None:
         self.note(
-            GatewayLook(
-                t_ns=self.clock(), pod=one.name, pod_ip=one.ip, answered=answered, final=final, clean=clean
-            )
+            GatewayLook(t_ns=self.clock(), pod=one.name, pod_ip=one.ip, answered=answered, final=final, clean=clean)
         )

@@ -91,10 +91,10 @@ def desired_seen(event: ClusterEvent) -> DesiredSeen | None:
         return None
     if event.kind == "HorizontalPodAutoscaler":
         target = text(part(part(event.object, "spec"), "scaleTargetRef"), "name")
-        return DesiredSeen(tier_of(target), _count(part(event.object, "status"), "desiredReplicas"), autoscaler=True)
+        return DesiredSeen(tier_of(target), count(part(event.object, "status"), "desiredReplicas"), autoscaler=True)
     if event.kind == "Deployment":
         name = text(part(event.object, "metadata"), "name")
-        return DesiredSeen(tier_of(name), _count(part(event.object, "spec"), "replicas"), autoscaler=False)
+        return DesiredSeen(tier_of(name), count(part(event.object, "spec"), "replicas"), autoscaler=False)
     return None
 
 
@@ -116,6 +116,7 @@ def text(of: Mapping[str, JsonValue], key: str) -> str:
     return found if isinstance(found, str) else ""
 
 
-def _count(of: Mapping[str, JsonValue], key: str) -> int | None:
+def count(of: Mapping[str, JsonValue], key: str) -> int | None:
+    """Return a whole number within an object; None where there is none."""
     found = of.get(key)
     return found if isinstance(found, int) and not isinstance(found, bool) else None

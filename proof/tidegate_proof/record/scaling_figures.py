@@ -57,15 +57,15 @@ class ScaleEvent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reaction:
-    """The slowest reaction of a tier to a change of the load that made it grow, in s since that change.
+    """The slowest reaction of a tier to a change of the load, in s since that change, over the measured phases.
 
     Attributes:
-        ups: Decisions upwards in the measured phases.
+        ups: Decisions upwards.
         downs: Decisions downwards.
-        decided_s: Until the first decision; None without any.
-        ready_s: Until a new pod was Ready.
-        first_answer_s: Until a new pod answered.
-        slo_back_s: Until the SLO was kept again; None where it never was.
+        decided_s: Until the first decision upwards, over changes that made the tier grow; None without any.
+        ready_s: Until a new pod was Ready, over the same; None where none ever was.
+        first_answer_s: Until a new pod answered, the same.
+        slo_back_s: Until the SLO was kept again, over all changes; None where it never was, or without a change.
     """
 
     ups: int
@@ -82,14 +82,14 @@ class EfficiencyPoint:
 
     Attributes:
         n: Replicas that were Ready all the time.
-        goodput_rps: The most they answered well over one stretch.
-        efficiency: goodput_rps / (n * that of one).
+        throughput_rps: The most right answers a second over one stretch.
+        efficiency: throughput_rps / (n * that of one).
         saturated: Whether more was asked of them than they did; else they may be able to do more.
     """
 
     n: int
-    goodput_rps: Real
-    efficiency: Real
+    throughput_rps: Real
+    efficiency: Real | None
     saturated: bool
 
 
@@ -112,7 +112,7 @@ class Usl:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Efficiency:
-    """How goodput grows with the replicas of the plan's tier.
+    """How throughput grows with the replicas of the plan's tier.
 
     Attributes:
         points: By n.

@@ -5,9 +5,9 @@ from tidegate_proof.record.plan import TIERS
 from tidegate_proof.record.scaling_figures import Elasticity, PodShare
 from tidegate_proof.report.page import Listing, Part, Section, Words
 from tidegate_proof.report.run import Run
-from tidegate_proof.report.series import SECOND_NS
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table, bar
 from tidegate_proof.report.wording import MISSING, clock, count, digits, percent, rate, seconds, several
+from tidegate_proof.verdict.outcomes import SECOND
 
 
 def pods(run: Run) -> Section:
@@ -89,7 +89,7 @@ def spread(run: Run) -> Section:
 
 
 def _share(pod: PodShare, largest: float) -> list[str]:
-    first, last = (MISSING if at is None else clock(at / SECOND_NS) for at in (pod.first_ns, pod.last_ns))
+    first, last = (MISSING if at is None else clock(at / SECOND) for at in (pod.first_ns, pod.last_ns))
     return [
         count(pod.requests),
         seconds(pod.ready_s),

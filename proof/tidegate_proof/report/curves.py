@@ -123,15 +123,15 @@ def _dots(steps: Sequence[KneeStep], at: Sequence[svg.Point], style: str) -> Mar
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What so many ready pods did: goodput a second, and whether more was asked of them than that."""
+    """What so many ready pods did: right answers a second, and whether more was asked of them than that."""
 
     pods: int
-    goodput_rps: float
+    throughput_rps: float
     saturated: bool
 
 
 def efficiency(measured: Sequence[Measured], one_rps: float | None, law: Usl | None) -> svg.Picture:
-    """Draw goodput over the number of ready pods, what perfect scaling would give, and the fitted law.
+    """Draw throughput over the number of ready pods, what perfect scaling would give, and the fitted law.
 
     Args:
         measured: At least one.
@@ -140,28 +140,28 @@ def efficiency(measured: Sequence[Measured], one_rps: float | None, law: Usl | N
     """
     ordered = sorted(measured, key=lambda point: point.pods)
     pods = ordered[-1].pods
-    end, tick = span(max([(one_rps or 0) * pods, *(point.goodput_rps for point in ordered)]), 5)
+    end, tick = span(max([(one_rps or 0) * pods, *(point.throughput_rps for point in ordered)]), 5)
     frame = replace(Frame(WIDTH, HEIGHT, 0, pods + 0.5, y_to=end), bottom=40)
     curve = [1 + (pods - 1) * index / 40 for index in range(41)] if law and pods > 1 else []
     drawn = (
         frame.rows(linear(end, tick))
-        + svg.text(frame.left + 4, frame.top + 12, "goodput, a second", style="tick halo-text")
+        + svg.text(frame.left + 4, frame.top + 12, "right answers, a second", style="tick halo-text")
         + frame.columns(list(range(pods + 1)), digits)
         + svg.text((frame.left + frame.right_side) / 2, frame.height - 5, "ready pods", style="tick", anchor="middle")
         + (svg.line(frame.x(0), frame.y(0), frame.x(pods), frame.y(one_rps * pods), "line ideal") if one_rps else "")
         + (svg.path(svg.joined([(frame.x(many), frame.y(law.at(many))) for many in curve]), "line usl") if law else "")
         + Markup("").join(_measured(frame, point) for point in ordered)
     )
-    described = "; ".join(f"{several(point.pods, 'pod')} gave {rate(point.goodput_rps)}" for point in ordered) + "."
+    described = "; ".join(f"{several(point.pods, 'pod')} gave {rate(point.throughput_rps)}" for point in ordered) + "."
     ideal = [("ideal", "perfect scaling")] if one_rps else []
     legend = [("good dot", "measured"), *ideal, *([("usl", "fitted law (USL)")] if law else [])]
-    caption = svg.Caption("efficiency", "Goodput of more pods", described, legend)
+    caption = svg.Caption("efficiency", "Throughput of more pods", described, legend)
     return svg.Picture(caption, svg.drawing(caption, "w", (WIDTH, HEIGHT), drawn))
 
 
 def _measured(frame: Frame, point: Measured) -> Markup:
     """Draw a point; hollow where no more was asked of the pods."""
     style = f"dot good{'' if point.saturated else ' hollow'}"
-    dot = svg.element("circle", cx=frame.x(point.pods), cy=frame.y(point.goodput_rps), r=4.5, class_=style)
+    dot = svg.element("circle", cx=frame.x(point.pods), cy=frame.y(point.throughput_rps), r=4.5, class_=style)
     asked = "" if point.saturated else ", and no more was asked of them"
-    return svg.titled(dot, f"{several(point.pods, 'pod')}: {rate(point.goodput_rps)}{asked}")
+    return svg.titled(dot, f"{several(point.pods, 'pod')}: {rate(point.throughput_rps)}{asked}")

@@ -9,10 +9,10 @@ from tidegate_proof.report import curves, heat, reaction, timeline
 from tidegate_proof.report.course import Course
 from tidegate_proof.report.page import Pair, Part, Section, Words
 from tidegate_proof.report.run import Run
-from tidegate_proof.report.series import SECOND_NS
 from tidegate_proof.report.svg import Picture
 from tidegate_proof.report.tables import Column, Noted, Table
 from tidegate_proof.report.wording import MISSING, clock, count, digits, latency, percent, rate, seconds
+from tidegate_proof.verdict.outcomes import SECOND
 
 
 def over_time(run: Run) -> Section:
@@ -96,16 +96,16 @@ def _scale_up(event: ScaleEvent) -> reaction.ScaleUp:
     zero = event.decided_ns if event.load_change_ns is None else event.load_change_ns
 
     def since(at: int | None) -> float | None:
-        return None if at is None else (at - zero) / SECOND_NS
+        return None if at is None else (at - zero) / SECOND
 
     moments = zip(event.pods, event.created_ns, event.ready_ns, event.first_answer_ns, strict=True)
     return reaction.ScaleUp(
         tier=event.tier,
         before=event.replicas_from,
         after=event.replicas_to,
-        zero_s=zero / SECOND_NS,
+        zero_s=zero / SECOND,
         load_changed=event.load_change_ns is not None,
-        decided_s=(event.decided_ns - zero) / SECOND_NS,
+        decided_s=(event.decided_ns - zero) / SECOND,
         pods=[reaction.NewPod(name, *map(since, times)) for name, *times in moments],
         slo_back_s=since(event.slo_back_ns),
     )
@@ -122,8 +122,8 @@ def _decision(event: ScaleEvent) -> Iterator[str | Noted]:
     up = event.replicas_to > event.replicas_from
     change = f"{event.tier} {event.replicas_from} → {event.replicas_to}"
     gone = [at for at in event.gone_ns if at is not None]
-    yield Noted(change, f"last pod gone at {clock(max(gone) / SECOND_NS)}") if gone and not up else change
-    yield clock(event.decided_ns / SECOND_NS)
+    yield Noted(change, f"last pod gone at {clock(max(gone) / SECOND)}") if gone and not up else change
+    yield clock(event.decided_ns / SECOND)
     zero = event.load_change_ns
     moments = (
         event.decided_ns,
@@ -133,14 +133,14 @@ def _decision(event: ScaleEvent) -> Iterator[str | Noted]:
         event.slo_back_ns if up else None,
     )
     for at in moments:
-        yield MISSING if at is None or zero is None else seconds((at - zero) / SECOND_NS)
+        yield MISSING if at is None or zero is None else seconds((at - zero) / SECOND)
 
 
 def capacity(run: Run, knee: Picture | None) -> Section:
-    """Show what one replica carries, and how goodput grows with more."""
+    """Show what one replica carries, and how throughput grows with more."""
     found = run.verdict.figures.efficiency
     law = curves.Usl(found.usl.lambda_rps, found.usl.sigma, found.usl.kappa) if found.usl else None
-    points = [curves.Measured(point.n, point.goodput_rps, point.saturated) for point in found.points]
+    points = [curves.Measured(point.n, point.throughput_rps, point.saturated) for point in found.points]
     drawn = [
         picture for picture in (knee, curves.efficiency(points, found.one_rps, law) if points else None) if picture
     ]
@@ -171,12 +171,12 @@ def _efficiency(run: Run) -> Table:
     points = run.verdict.figures.efficiency.points
     columns = [
         Column("Ready pods"),
-        Column("Goodput", number=True),
+        Column("Right answers", number=True),
         Column("Efficiency", number=True),
         Column("Asked for more"),
     ]
     rows = [
-        [str(point.n), rate(point.goodput_rps), percent(point.efficiency), "yes" if point.saturated else "no"]
+        [str(point.n), rate(point.throughput_rps), percent(point.efficiency), "yes" if point.saturated else "no"]
         for point in points
     ]
     return Table("Efficiency", columns, rows, "No number of pods was ready long enough.")

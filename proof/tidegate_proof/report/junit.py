@@ -52,15 +52,17 @@ def junit(suites: Sequence[Suite]) -> str:
     Ant's users share: properties, test cases (each with skipped or failure), system-out, system-err.
     """
     root = ET.Element("testsuites")
-    for suite in suites:
-        root.append(_suite(suite))
+    for number, suite in enumerate(suites):
+        root.append(_suite(number, suite))
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
 
 
-def _suite(suite: Suite) -> ET.Element:
+def _suite(number: int, suite: Suite) -> ET.Element:
     element = ET.Element(
         "testsuite",
+        id=str(number),
+        package="tidegate-proof",
         name=visible(suite.name),
         timestamp=visible(suite.started),
         hostname=visible(suite.host),

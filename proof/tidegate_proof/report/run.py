@@ -12,8 +12,9 @@ from tidegate_proof.record.plan import Tier
 from tidegate_proof.record.scaling_figures import Steps
 from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.report.course import Course, Span, spans
-from tidegate_proof.report.series import POD_BIN_S, SECOND_NS, Seconds, answers, seconds
+from tidegate_proof.report.series import POD_BIN_S, Seconds, answers, seconds
 from tidegate_proof.report.timeline import PodRow, Replicas
+from tidegate_proof.verdict.outcomes import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,4 +97,4 @@ def read_run(folder: Path) -> Run:
 
 def _in_seconds(steps: Steps) -> list[tuple[float, int]]:
     """Turn a record's steps into seconds; what was before the start held at it."""
-    return [(max(at / SECOND_NS, 0.0), pods) for at, pods in steps]
+    return [(max(at / SECOND, 0.0), pods) for at, pods in steps]
