@@ -91,6 +91,7 @@ async def test_a_gateway_that_is_right_passes_with_both_users_seen(aiohttp_serve
     assert code == 0, output
     for name in ("predict instances", "predict inputs", "form open", "form send"):
         assert name in output
+    assert "infer" not in output, "users of other protocols run when named"
 
 
 async def test_wrong_classes_fail_the_run_and_are_named(aiohttp_server: Server):
