@@ -117,7 +117,7 @@ async def test_nobody_there_fails_the_run(unused_tcp_port: int):
 async def test_a_shape_replaces_users_and_run_time(aiohttp_server: Server):
     server = await aiohttp_server(gateway(right))
     code, output = await locust(
-        str(server.make_url("/")).rstrip("/"), LOADTEST_SHAPE="step", LOADTEST_USERS="4", LOADTEST_PERIOD_S="1"
+        str(server.make_url("/")).rstrip("/"), LOADTEST_SHAPE="step", LOADTEST_USERS="4", LOADTEST_DURATION_S="1"
     )
     assert code == 0, output
 
@@ -129,8 +129,8 @@ async def test_an_unknown_shape_is_refused_in_one_line_with_those_there_are():
     assert output.count("\n") == 1
 
 
-OPEN = {"LOADTEST_ARRIVALS": "poisson", "LOADTEST_PEAK_RPS": "40", "LOADTEST_DURATION_S": "2", "LOADTEST_SEED": "3"}
-ARRIVALS = sum(arrivals.counts([40.0] * 2, process="poisson", seed=3))
+OPEN = {"LOADTEST_ARRIVALS": "poisson", "LOADTEST_PEAK_RPS": "60", "LOADTEST_DURATION_S": "1", "LOADTEST_SEED": "3"}
+ARRIVALS = sum(arrivals.counts([60.0], process="poisson", seed=3))
 
 
 def routed(app: web.Application, delay_s: float = 0.0) -> Counter[str]:
@@ -231,7 +231,7 @@ async def test_two_workers_share_the_arrivals_and_the_page_adds_up_what_became_o
     for name in ("arrivals", "sent", "answered", "right"):
         assert sum(columns[name]) == ARRIVALS, name
     assert sum(columns["undispatched"]) == 0
-    assert figures["planned"] == [40, 40]
+    assert figures["planned"] == [60]
     assert {name: sum(counts) > 0 for name, counts in columns["pods"].items()} == {"gate-0": True, "gate-1": True}
     assert sum(columns["backends"]["10.0.0.1:8500"]) == sum(columns["versions"]["7"]) == ARRIVALS
     (ours,) = stats["extended_stats"]
@@ -240,10 +240,10 @@ async def test_two_workers_share_the_arrivals_and_the_page_adds_up_what_became_o
     assert 'href="tidegate"' in front
 
 
-async def test_users_of_other_protocols_run_only_when_named(aiohttp_server: Server):
+async def test_users_of_other_protocols_run_only_when_named(aiohttp_server: Server, tmp_path: Path):
     server = await aiohttp_server(reader([0.2, 0.8]))
     host = str(server.make_url("/")).rstrip("/")
-    code, output = await locust(host, "-t", "1s", "OipUser", LOADTEST_MODEL="reader", LOADTEST_CARDS="nowhere")
+    code, output = await locust(host, "-t", "1s", "OipUser", LOADTEST_MODEL="reader", LOADTEST_CARDS=str(tmp_path))
     assert code == 0, output
     assert "infer reader" in output
     assert "predict reader" not in output

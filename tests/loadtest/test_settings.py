@@ -93,6 +93,12 @@ def test_a_scenario_says_model_rows_shape_and_arrivals_in_multiples_of_the_knee(
             {"SHAPE": "trace", "TRACE": "aws_elb_2014.csv.gz", "DURATION_S": "2000000"},
             "LOADTEST_SHAPE: ",
         ),
+        ({"HOST": "gateway:8080"}, "LOADTEST_HOST=gateway:8080: expected http://… or https://…"),
+        ({"GRPC_HOST": "http://there:8500"}, "LOADTEST_GRPC_HOST=http://there:8500: expected host:port"),
+        ({"CARDS": "nowhere"}, "LOADTEST_CARDS=nowhere: expected a folder that is there"),
+        ({"PEAK_RPS": "5", "SHAPE": "step"}, "LOADTEST_PEAK_RPS=5: expected LOADTEST_ARRIVALS too, came none"),
+        ({"USERS": "5"}, "LOADTEST_USERS=5: expected LOADTEST_SHAPE or LOADTEST_ARRIVALS or LOADTEST_SCENARIO too"),
+        ({"KNEE_RPS": "5"}, "LOADTEST_KNEE_RPS=5: expected LOADTEST_SCENARIO too"),
         ({"SHAP": "step"}, "LOADTEST_SHAP: there is no such setting; did you mean LOADTEST_SHAPE?"),
     ],
 )
