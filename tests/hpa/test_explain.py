@@ -3,9 +3,12 @@
 import json
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
+
+from tidegate_hpa.__main__ import main
 
 NOW = "2026-01-01T00:00:00Z"
 Object = dict[str, Any]
@@ -68,16 +71,25 @@ PODS = [pod("web-0"), pod("web-1")]
 USAGES = [usage("web-0", "95m"), usage("web-1", "86m")]
 
 
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
 @pytest.fixture
-def run(tmp_path):
-    def explain(content, state=None, *options):
+def run(tmp_path, capsys):
+    def explain(content: object, state: object = None, *options: str) -> Result:
         file = tmp_path / "list"
         file.write_text(content if isinstance(content, str) else json.dumps({"kind": "List", "items": content}))
-        command = [sys.executable, "-m", "tidegate_hpa", "explain", *options]
+        command = ["explain", *options]
         if state is not None:
             (tmp_path / "state.json").write_text(state if isinstance(state, str) else json.dumps(state))
             command += ["--state", str(tmp_path / "state.json")]
-        return subprocess.run([*command, str(file)], capture_output=True, text=True, check=False)
+        code = main([*command, str(file)])
+        printed = capsys.readouterr()
+        return Result(code, printed.out, printed.err)
 
     return explain
 
@@ -288,6 +300,17 @@ def test_a_metric_error_is_an_answer_and_unusable_input_is_exit_code_2(run):
         ([hpa()], {"controller": {"tolerance": "0.1"}}, "controller.tolerance: expected a number"),
         ([hpa()], {"recommendations": [{"replicas": 1}]}, "expected 'replicas' and 'ageSeconds'"),
         ([hpa()], "{", "expected JSON or YAML"),
+        (
+            [hpa()],
+            "recommendations: [{replicas: .inf, ageSeconds: 1}]",
+            "recommendations[0].replicas: expected an integer",
+        ),
+        (
+            [hpa()],
+            "recommendations: [{replicas: 1, ageSeconds: .nan}]",
+            "recommendations[0].ageSeconds: expected a number",
+        ),
+        ([hpa(metrics=[external(value="9" * 5000)])], None, "expected a quantity"),
     ],
 )
 def test_unusable_input_says_what_was_expected_and_prints_no_answer(run, content, state, complaint):

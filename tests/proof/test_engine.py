@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import time
 from collections import Counter
 from dataclasses import replace
@@ -9,13 +10,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import and_gate
 from tests.ports import free_port
 from tests.proof import failing_server as server
 from tests.proof.failing_server import Behaviour, failing
 from tidegate_proof.engine.account import Account
 from tidegate_proof.engine.columns import Columns, numbers
 from tidegate_proof.engine.generator import NS, Generator, Limits
-from tidegate_proof.engine.models import and_gate_payload
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.record.plan import GeneratorLimits
@@ -29,7 +30,14 @@ SURE = Limits(connections=32, spare=2, timeout_s=20, late_s=20, idle_close_s=20)
 
 
 def payload() -> Payload:
-    return and_gate_payload([(5.0, 6.0)])
+    return Payload(b'{"instances": [[5.0, 6.0]]}', judge)
+
+
+def judge(answer: bytes) -> str:
+    try:
+        return and_gate.wrong([(5.0, 6.0)], json.loads(answer)["predictions"])
+    except RecursionError:
+        return "nested too deep"
 
 
 def every(count: int, apart_ms: float) -> Columns:
