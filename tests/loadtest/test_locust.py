@@ -108,15 +108,15 @@ async def test_nobody_there_fails_the_run(unused_tcp_port: int):
 async def test_a_shape_replaces_users_and_run_time(aiohttp_server: Server):
     server = await aiohttp_server(gateway(right))
     code, output = await locust(
-        str(server.make_url("/")).rstrip("/"), TIDEGATE_SHAPE="step", TIDEGATE_USERS="4", TIDEGATE_PERIOD_S="1"
+        str(server.make_url("/")).rstrip("/"), LOADTEST_SHAPE="step", LOADTEST_USERS="4", LOADTEST_PERIOD_S="1"
     )
     assert code == 0, output
 
 
 async def test_an_unknown_shape_is_refused_with_those_there_are():
-    code, output = await locust("http://127.0.0.1:9", TIDEGATE_SHAPE="wave")
+    code, output = await locust("http://127.0.0.1:9", LOADTEST_SHAPE="wave")
     assert code != 0
-    assert "TIDEGATE_SHAPE=wave: expected one of step, ramp, sawtooth" in output
+    assert "LOADTEST_SHAPE=wave: expected one of constant, step, spike" in output
 
 
 def reader(says: list[float]) -> web.Application:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from tidegate_proof.knee.steps import Slo, Step
+from tidegate_proof.record.knee import Step
+from tidegate_proof.record.plan import Slo
 
 NS = 1_000_000_000
 WARM_UP = 0.2
@@ -23,7 +24,7 @@ class Queue:
         service: Draws a service time, in seconds.
         servers: How many serve.
         room: Most requests inside; more are refused at once.
-        lag_s: What the generator's p99 lag would be at an offered load.
+        faults: What the generator says against itself at a load.
     """
 
     slo: Slo
@@ -54,13 +55,15 @@ class Queue:
             took_s = self.service(self._source)
             leaves_s = max(now_s, free[0]) + took_s
             heapq.heapreplace(free, leaves_s)
-            heapq.heappush(inside, leaves_s)
+            if self.room < math.inf:
+                heapq.heappush(inside, leaves_s)
             if counted:
                 latencies.append(leaves_s - now_s)
                 busy_s += took_s
         return self._step(offered_rps, duration_s, np.array(latencies), refused, busy_s)
 
     def _step(self, offered_rps: float, duration_s: float, latencies: np.ndarray, refused: int, busy_s: float) -> Step:
+        faults = self.faults(offered_rps)
         p50, p95, p99 = np.percentile(latencies, (50, 95, 99)) if latencies.size else (0, 0, 0)
         return Step(
             offered_rps=offered_rps,
@@ -73,7 +76,8 @@ class Queue:
             duration_s=duration_s,
             n=len(latencies) + refused,
             errors={"refused": refused} if refused else {},
-            faults=self.faults(offered_rps),
+            valid=not faults,
+            faults=faults,
         )
 
 

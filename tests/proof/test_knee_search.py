@@ -16,8 +16,9 @@ from tests.proof.simulated_servers import (
     over_with_constant_service,
     refused_share,
 )
-from tidegate_proof.knee.search import Plan, find
-from tidegate_proof.knee.steps import KneeError, Slo, Step
+from tidegate_proof.knee.search import KneeError, Plan, find
+from tidegate_proof.record.knee import Step
+from tidegate_proof.record.plan import Slo
 
 SEEDS = range(20)
 RATE = 100.0
@@ -64,12 +65,25 @@ async def test_the_knee_of_a_queue_is_within_a_tenth_of_theory_for_every_seed(
 
 def step(load: float, *, keeps: bool, faults: tuple[str, ...] = (), pending: float | None = None) -> Step:
     p99_ns = round(SLO.latency_ns * (0.5 if keeps else 2))
-    return Step(load, load, p99_ns, p99_ns, p99_ns, pending, None, 10, 1000, {}, faults)
+    return Step(
+        offered_rps=load,
+        goodput_rps=load,
+        p50_ns=p99_ns,
+        p95_ns=p99_ns,
+        p99_ns=p99_ns,
+        mean_pending=pending,
+        cores_used=None,
+        duration_s=10,
+        n=1000,
+        errors={},
+        valid=not faults,
+        faults=faults,
+    )
 
 
 @dataclass
 class Scripted:
-    """A replica that keeps the promise up to a load, or as told for the loads and turns that are named."""
+    """A replica that keeps the SLO up to a load, or as told for the loads and turns that are named."""
 
     upto: float
     told: Callable[[float, int], bool | None] = lambda _load, _turn: None
@@ -134,13 +148,13 @@ async def test_a_generator_that_was_held_up_once_is_asked_again_and_the_bad_step
     assert sum(bool(one.faults) for one in steps) == 1
 
 
-async def test_a_promise_missed_at_the_lowest_load_is_no_knee():
+async def test_an_slo_missed_at_the_lowest_load_is_no_knee():
     error = await refused(Scripted(5))
     assert "came 8 requests/s: p99 300.0 ms" in str(error)
     assert len(error.steps) == 2, "it was asked again before giving up"
 
 
-async def test_a_promise_kept_at_the_highest_load_is_no_knee():
+async def test_an_slo_kept_at_the_highest_load_is_no_knee():
     error = await refused(Scripted(1e9), replace(PLAN, highest_rps=100))
     assert "kept at 100 requests/s" in str(error)
     assert max(step.offered_rps for step in error.steps) == 100
@@ -165,7 +179,12 @@ async def test_steps_too_short_for_a_backlog_to_show_are_refused_before_any_load
     assert not replica.offered
 
 
-async def test_fast_errors_do_not_keep_the_promise():
+async def test_fast_errors_do_not_keep_the_slo():
     fast = replace(step(10, keeps=True), errors={"refused": 950})
+    assert step(10, keeps=True).keeps(SLO)
     assert not fast.keeps(SLO)
-    assert fast.success == pytest.approx(0.05)
+    assert not replace(step(10, keeps=True), p99_ns=None).keeps(SLO), "where a hundredth was never answered"
+
+
+async def test_an_slo_of_another_quantile_is_refused():
+    assert "99% quantile" in str(await refused(Scripted(100), slo=Slo(latency_ms=150, quantile=0.95)))

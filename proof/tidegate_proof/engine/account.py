@@ -6,30 +6,16 @@ from itertools import pairwise
 
 import numpy as np
 
-from tidegate_proof.engine.columns import ABSENT, UNDISPATCHED, Columns
-from tidegate_proof.engine.generator import Look
+from tidegate_proof.engine.columns import UNDISPATCHED, Columns, numbers
+from tidegate_proof.record.plan import GeneratorLimits
+from tidegate_proof.record.requests import ABSENT
+from tidegate_proof.record.telemetry import GeneratorLook
 
 MS = 1_000_000
 HALF_NS = 500_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Tolerances:
-    """What a generator may do to its own run.
-
-    Attributes:
-        max_lag_ms: 99th percentile of sent - intended.
-        max_busy: Share of a processor that its process used in its busiest second. Above it, queueing in the generator
-            itself would be measured as the server's.
-        max_undispatched_share: Share of arrivals that were never sent.
-    """
-
-    max_lag_ms: float = 5.0
-    max_busy: float = 0.7
-    max_undispatched_share: float = 0.01
-
-
-def busiest(looks: Sequence[Look]) -> float:
+def busiest(looks: Sequence[GeneratorLook]) -> float:
     """Return the largest share of a processor from one look to the next; a rest of less than half a second is left out.
 
     It counts where there is nothing else.
@@ -64,7 +50,7 @@ class Account:
     undispatched_share: float
 
     @classmethod
-    def of(cls, columns: Columns, looks: Sequence[Look], after_ns: int = 0) -> "Account":
+    def of(cls, columns: Columns, looks: Sequence[GeneratorLook], after_ns: int = 0) -> "Account":
         """Draw up the account.
 
         Args:
@@ -72,10 +58,10 @@ class Account:
             looks: Of the generator at itself, in order.
             after_ns: End of the warm-up; what was intended, or begun to be looked at, before does not count.
         """
-        intended = columns.numbers(columns.intended_ns)
+        intended = numbers(columns.intended_ns)
         rows = slice(int(np.searchsorted(intended, after_ns)), None)
-        sent = columns.numbers(columns.sent_ns)[rows]
-        error = columns.numbers(columns.error)[rows]
+        sent = numbers(columns.sent_ns)[rows]
+        error = numbers(columns.error)[rows]
         lags = (sent - intended[rows])[sent != ABSENT]
         p50, p99, most = np.percentile(lags, (50, 99, 100), method="inverted_cdf") if lags.size else (0, 0, 0)
         return cls(
@@ -87,22 +73,22 @@ class Account:
             undispatched_share=float(np.mean(error == UNDISPATCHED)) if len(error) else 0.0,
         )
 
-    def faults(self, tolerances: Tolerances) -> list[str]:
+    def faults(self, limits: GeneratorLimits) -> list[str]:
         """Say why the run is not valid; empty where it is."""
         found: list[str] = []
-        if self.lag_p99_ns > tolerances.max_lag_ms * MS:
+        if self.lag_p99_ns > limits.max_lag_ms * MS:
             found.append(
-                f"the generator lagged: expected p99 of sent - intended up to {tolerances.max_lag_ms:g} ms, "
+                f"the generator lagged: expected p99 of sent - intended up to {limits.max_lag_ms:g} ms, "
                 f"came {self.lag_p99_ns / MS:.1f} ms"
             )
-        if self.busy > tolerances.max_busy:
+        if self.busy > limits.max_busy:
             found.append(
-                f"the generator was short of processor: expected up to {tolerances.max_busy:.0%} of one, "
+                f"the generator was short of processor: expected up to {limits.max_busy:.0%} of one, "
                 f"came {self.busy:.0%}"
             )
-        if self.undispatched_share > tolerances.max_undispatched_share:
+        if self.undispatched_share > limits.max_undispatched_share:
             found.append(
-                f"arrivals were not sent: expected up to {tolerances.max_undispatched_share:.1%}, "
+                f"arrivals were not sent: expected up to {limits.max_undispatched_share:.1%}, "
                 f"came {self.undispatched_share:.1%}"
             )
         return found

@@ -2,28 +2,18 @@
 
 import re
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-ABSENT = -1
-"""A time, status, pod, backend or number that there is none of."""
+from tidegate_proof.record.requests import ABSENT, ERRORS, Requests, Row
 
-WORDS = ("", "undispatched", "connect", "lost", "timeout", "wrong", "refused", "cancelled")
-"""How a request ended; a column holds a word's place in here.
-
-`undispatched`: never sent, for the generator was late or had no connection left. `connect`: no connection came about.
-`lost`: the connection ended before the answer did. `timeout`: no whole answer by the deadline. `wrong`: no HTTP,
-another's answer, or 200 and not the right answer. `refused`: another status than 200. `cancelled`: under way when the
-run was stopped.
-"""
+NONE, UNDISPATCHED, CONNECT, LOST, TIMEOUT, REFUSED, WRONG = range(len(ERRORS))
+"""Places in `ERRORS`. `wrong` is also what is no HTTP, and another's answer."""
 
 MOST_NAMES = 2**15
 """What 16 bits can number."""
-
-ANSWERED, UNDISPATCHED, CONNECT, LOST, TIMEOUT, WRONG, REFUSED, CANCELLED = range(len(WORDS))
 
 
 class Names:
@@ -42,36 +32,20 @@ class Names:
             self._numbers[name] = known
         return known
 
-    def listed(self) -> list[str]:
+    def listed(self) -> tuple[str, ...]:
         """Return the names; a name's place is its number."""
-        return [name.decode("latin-1") for name in self._numbers]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One request; None where there is no such thing."""
-
-    id: str
-    intended_ns: int
-    sent_ns: int | None
-    answered_ns: int | None
-    status: int | None
-    pod: str | None
-    backend: str | None
-    seq: int | None
-    idle_closes: int
-    error: str
+        return tuple(name.decode("latin-1") for name in self._numbers)
 
 
 class Columns:
     """A row for each arrival, in order of intended time; 42 bytes each, taken at once.
 
-    Every row is true at every moment: one that was not sent says `undispatched`, one that is under way `cancelled`,
-    until it ends. Times are in ns since the start of the run.
+    Every row is true at every moment: one that was not sent says `undispatched`, and one that is under way has a time
+    of sending, and neither an answer nor an error. Times are in ns since the start of the run.
 
     Args:
         intended_ns: When requests are to be sent, in order.
-        prefix: First part of every id, another one in each run: small letters, digits and hyphens.
+        prefix: First part of every X-Request-ID, another one in each run: small letters, digits and hyphens.
 
     Raises:
         ValueError: The times are not in order, or the prefix has other characters.
@@ -80,7 +54,7 @@ class Columns:
     def __init__(self, intended_ns: Sequence[int], prefix: str) -> None:
         count = len(intended_ns)
         self.intended_ns = array("q", intended_ns)
-        if count and bool(np.any(np.diff(np.frombuffer(self.intended_ns, np.int64)) < 0)):
+        if count and bool(np.any(np.diff(numbers(self.intended_ns)) < 0)):
             raise ValueError("expected intended times in order")
         if not re.fullmatch("[a-z0-9-]+", prefix):
             raise ValueError(f"expected a prefix of small letters, digits and hyphens, came {prefix!r}")
@@ -99,25 +73,44 @@ class Columns:
     def __len__(self) -> int:
         return len(self.intended_ns)
 
-    def row(self, index: int) -> Row:
-        """Return a request by its place."""
-        pod, backend = self.pod[index], self.backend[index]
-        return Row(
-            id=(self.id_format % index).decode(),
-            intended_ns=self.intended_ns[index],
-            sent_ns=_present(self.sent_ns[index]),
-            answered_ns=_present(self.answered_ns[index]),
-            status=_present(self.status[index]),
-            pod=None if pod == ABSENT else self.pods.listed()[pod],
-            backend=None if backend == ABSENT else self.backends.listed()[backend],
-            seq=_present(self.seq[index]),
-            idle_closes=self.idle_closes[index],
-            error=WORDS[self.error[index]],
+    def requests(self) -> Requests:
+        """Return all rows as the record has them."""
+        return Requests(
+            id=np.arange(len(self), dtype=np.int64),
+            intended_ns=numbers(self.intended_ns).astype(np.int64),
+            sent_ns=numbers(self.sent_ns).astype(np.int64),
+            answered_ns=numbers(self.answered_ns).astype(np.int64),
+            status=numbers(self.status).astype(np.int64),
+            pod=numbers(self.pod).astype(np.int32),
+            backend=numbers(self.backend).astype(np.int32),
+            seq=numbers(self.seq).astype(np.int64),
+            idle_closes=numbers(self.idle_closes).astype(np.int64),
+            error=numbers(self.error).astype(np.int32),
+            pods=self.pods.listed(),
+            backends=self.backends.listed(),
         )
 
-    def numbers(self, column: "array[int]") -> NDArray[np.integer]:
-        """View a column as numpy's array, without a copy."""
-        return np.frombuffer(column, dtype=np.dtype(column.typecode))
+    def rows(self, start: int, stop: int) -> Iterator[Row]:
+        """Give some rows as the record has them; a few microseconds each, in which nothing is sent."""
+        pods, backends = (*self.pods.listed(), ""), (*self.backends.listed(), "")
+        for index in range(start, stop):
+            yield Row(
+                index,
+                self.intended_ns[index],
+                _present(self.sent_ns[index]),
+                _present(self.answered_ns[index]),
+                _present(self.status[index]),
+                pods[self.pod[index]],
+                backends[self.backend[index]],
+                _present(self.seq[index]),
+                self.idle_closes[index],
+                ERRORS[self.error[index]],
+            )
+
+
+def numbers(column: "array[int]") -> NDArray[np.integer]:
+    """View a column as numpy's array, without a copy."""
+    return np.frombuffer(column, dtype=np.dtype(column.typecode))
 
 
 def _present(value: int) -> int | None:

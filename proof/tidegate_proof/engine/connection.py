@@ -6,23 +6,12 @@ from dataclasses import dataclass
 from time import monotonic_ns
 from typing import Protocol, cast
 
-from tidegate_proof.engine.columns import (
-    ABSENT,
-    ANSWERED,
-    CANCELLED,
-    LOST,
-    REFUSED,
-    TIMEOUT,
-    WRONG,
-    Columns,
-)
+from tidegate_proof.engine.columns import LOST, NONE, REFUSED, TIMEOUT, WRONG, Columns
 from tidegate_proof.engine.http_answer import MalformedError, closes, field, parse
 from tidegate_proof.engine.payload import Payload
+from tidegate_proof.record.requests import ABSENT
 
 OK = 200
-
-IDLE_CLOSE_NS = 100_000_000
-"""A close that was on its way when a request was sent comes within a round trip; a later one is a loss."""
 
 
 SEQ_DIGITS = 18
@@ -54,12 +43,14 @@ class Traffic:
         requests: What is sent, in turn: a head up to the id, what follows the id, and the judge of the answer.
         start_ns: Start of the run on the monotonic clock.
         timeout_ns: From a request's intended time to its deadline.
+        idle_close_ns: From sending a request to a close that may have been on its way then.
     """
 
     columns: Columns
     requests: Sequence[tuple[bytes, bytes, Payload]]
     start_ns: int
     timeout_ns: int
+    idle_close_ns: int
 
 
 class Connection(asyncio.Protocol):
@@ -86,6 +77,11 @@ class Connection(asyncio.Protocol):
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
 
+    @property
+    def usable(self) -> bool:
+        """Whether nobody has closed it."""
+        return self._transport is not None and not self._transport.is_closing()
+
     def ready(self) -> None:
         """Be there for the next request."""
         self._keeper.freed(self)
@@ -98,7 +94,7 @@ class Connection(asyncio.Protocol):
         self._id = columns.id_format % index
         self._sent_ns = now_ns = monotonic_ns() - traffic.start_ns
         self._transport.write(before + self._id + after)  # type: ignore[union-attr]  # it is connected
-        columns.error[index] = CANCELLED
+        columns.error[index] = NONE
         if not columns.idle_closes[index]:  # the first time counts
             columns.sent_ns[index] = now_ns
 
@@ -153,7 +149,7 @@ class Connection(asyncio.Protocol):
         if (answers := field(head, b"\r\nx-request-id:")) and answers != self._id:
             return WRONG
         if status == OK:
-            return WRONG if self._payload.wrong(body) else ANSWERED
+            return WRONG if self._payload.wrong(body) else NONE
         return REFUSED
 
     def _end(self, error: int) -> None:
@@ -176,7 +172,7 @@ class Connection(asyncio.Protocol):
         if index < 0:
             return
         since_ns = monotonic_ns() - self._traffic.start_ns - self._sent_ns
-        raced = self._served and self._received is None and since_ns < IDLE_CLOSE_NS
+        raced = self._served and self._received is None and since_ns < self._traffic.idle_close_ns
         if raced and not self._columns.idle_closes[index]:
             self._columns.idle_closes[index] = 1
             self.index = ABSENT

@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from time import monotonic_ns, process_time
 
-from tidegate_proof.engine.columns import CANCELLED, CONNECT, LOST, Columns
+from tidegate_proof.engine.columns import CONNECT, LOST, NONE, Columns
 from tidegate_proof.engine.connection import Connection, Traffic
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.pool import Address, Pool
 from tidegate_proof.engine.target import Target, TargetError
+from tidegate_proof.record.telemetry import GeneratorLook
 
 NS = 1_000_000_000
 
@@ -38,27 +39,15 @@ class Limits:
         spare: Connections kept idle ahead of need.
         timeout_s: From a request's intended time to its deadline.
         late_s: An arrival that is later than this is not sent at all.
+        idle_close_s: Some round trips: a connection that is closed so soon after a request was sent may have been
+            closed as an idle one. Later it is a loss.
     """
 
     connections: int = 1024
     spare: int = 16
     timeout_s: float = 10.0
     late_s: float = 0.25
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """A look of a generator at itself.
-
-    Attributes:
-        t_ns: When, since the start of the run.
-        cpu_s: Processor time of its process so far, user and system.
-        inflight: Requests under way.
-    """
-
-    t_ns: int
-    cpu_s: float
-    inflight: int
+    idle_close_s: float = 0.1
 
 
 class Generator:
@@ -91,12 +80,17 @@ class Generator:
         self._waiting: deque[int] = deque()
         self._timer: asyncio.Handle | None = None
         self.dispatched = 0
-        self.looks: list[Look] = []
+        self.looks: list[GeneratorLook] = []
 
     @property
     def inflight(self) -> int:
         """Requests under way."""
         return len(self._inflight)
+
+    @property
+    def settled(self) -> int:
+        """The first row that may still change; those before can be written."""
+        return min((*self._inflight, *self._waiting), default=self.dispatched)
 
     def stop(self) -> None:
         """Send no more; `run` ends when what is under way has ended."""
@@ -105,7 +99,7 @@ class Generator:
     async def run(self, start_ns: int | None = None) -> None:
         """Run the schedule and wait until every request has ended.
 
-        Cancelled, it drops what is under way, whose rows stay `cancelled`.
+        Cancelled, it drops what is under way, whose rows stay so.
 
         Args:
             start_ns: Start of the run on `time.monotonic_ns()`; as soon as connections are there without it.
@@ -119,17 +113,24 @@ class Generator:
         self._pool = Pool(
             addresses, self._limits.connections, self._limits.spare, self._connection, self._no_connection
         )
-        self._traffic = Traffic(self._columns, self._requests, start_ns or monotonic_ns(), self._timeout_ns)
+        self._traffic = Traffic(
+            self._columns,
+            self._requests,
+            start_ns or monotonic_ns(),
+            self._timeout_ns,
+            round(self._limits.idle_close_s * NS),
+        )
         self._pool.top_up()
         gc.collect()
         gc.freeze()  # a collection that walks through what was there before takes longer than a tick
         try:
             await self._pool.settled()
+            self._pool.keep_reachable()
             await self._ticking(start_ns)
         finally:
             gc.unfreeze()
             for index in self._waiting:
-                self._columns.error[index] = CANCELLED
+                self._columns.error[index] = NONE
             self._inflight.clear()
             self._waiting.clear()
             await self._pool.close()
@@ -209,7 +210,7 @@ class Generator:
             self._look(now_ns)
 
     def _look(self, now_ns: int) -> None:
-        self.looks.append(Look(now_ns, process_time(), len(self._inflight)))
+        self.looks.append(GeneratorLook(t_ns=now_ns, cpu_s=process_time(), inflight=len(self._inflight)))
 
     def _never_connected(self, index: int) -> None:
         """Leave the row of a request as it is, but for one that was sent before."""

@@ -5,14 +5,32 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Protocol
 
-from tidegate_proof.knee.steps import Knee, KneeError, Slo, Step
+from tidegate_proof.record.knee import Knee, Step
+from tidegate_proof.record.plan import Slo
 
 BACKLOG = 20
-"""Seconds of a step for each second of latency that is promised.
+"""Seconds of a step for each second of the SLO's latency.
 
 A load of 1/20 more than the capacity leaves a backlog that grows by 1/20 of a second in each: in a shorter step it
-would not reach the promised latency, and 5 % too much would pass.
+would not reach that latency, and 5 % too much would pass.
 """
+
+
+QUANTILE = 0.99
+"""What a step's latency is judged by."""
+
+
+class KneeError(Exception):
+    """There is no knee to be had; the text says why and what to do.
+
+    Args:
+        reason: The text.
+        steps: What was measured until then.
+    """
+
+    def __init__(self, reason: str, steps: tuple[Step, ...]) -> None:
+        super().__init__(reason)
+        self.steps = steps
 
 
 class Measure(Protocol):
@@ -27,11 +45,11 @@ class Plan:
     """How to search.
 
     Attributes:
-        lowest_rps: First load; the promise must be kept here.
+        lowest_rps: First load; the SLO must be kept here.
         highest_rps: No more is offered.
         duration_s: Of each step, without warm-up.
         resolution: How wide the bracket may be, relative to its lower end.
-        contradiction: How far a load that kept the promise even once may lie above one that did not in most of its
+        contradiction: How far a load that kept the SLO even once may lie above one that did not in most of its
             steps, relative to the latter.
         most_steps: After these the search is given up.
     """
@@ -51,7 +69,7 @@ async def find(
 
     Args:
         measure: The replica.
-        slo: What is promised.
+        slo: What must be kept; of its 99th percentile.
         plan: How to search.
         tell: Told of each step when it is over.
 
@@ -59,9 +77,11 @@ async def find(
         The knee, and all steps in the order in which they were made.
 
     Raises:
-        KneeError: The steps are too short for the SLO, the promise is missed at the lowest load or kept at the highest,
+        KneeError: The steps are too short for the SLO, the SLO is missed at the lowest load or kept at the highest,
             the generator does not vouch for a step, steps contradict each other, or there is no end to it.
     """
+    if slo.quantile != QUANTILE:
+        raise KneeError(f"expected an SLO of the {QUANTILE:.0%} quantile, came {slo.quantile:.4%}", ())
     if plan.duration_s < BACKLOG * slo.latency_ms / 1e3:
         raise KneeError(
             f"expected steps of at least {BACKLOG * slo.latency_ms / 1e3:g} s for a latency of {slo.latency_ms:g} ms, "
@@ -88,9 +108,9 @@ class _Search:
     async def offer(self, load: float) -> None:
         """Measure, once more where the generator did not vouch for it."""
         step = await self._measured(load)
-        if step.faults:
+        if not step.valid:
             step = await self._measured(load)
-        if step.faults:
+        if not step.valid:
             raise self._refusal(
                 f"the generator does not vouch for {load:.4g} requests/s, twice: {'; '.join(step.faults)}; "
                 "give it a processor of its own, or look for the knee of a slower replica"
@@ -129,12 +149,12 @@ class _Search:
         """Say what was found."""
         low, high = self._bracket()
         assert low is not None  # noqa: S101 `next_load` ends with a bracket or raises
-        kept = [step for step in self.steps if step.offered_rps == low and not step.faults and step.keeps(self.slo)]
+        kept = [step for step in self.steps if step.offered_rps == low and step.valid and step.keeps(self.slo)]
         return Knee(
             capacity_rps=low,
             low=low,
             high=high,
-            p99_ns=max(step.p99_ns for step in kept),
+            p99_ns=max(step.p99_ns for step in kept if step.p99_ns is not None),
             mean_pending=_mean([step.mean_pending for step in kept]),
             cores_used=_mean([step.cores_used for step in kept]),
         )
@@ -146,7 +166,7 @@ class _Search:
         return [load for load, votes in self.votes.items() if sum(votes) * 2 < len(votes)]
 
     def _kept(self) -> float:
-        """Return the highest load that kept the promise at least once."""
+        """Return the highest load that kept the SLO at least once."""
         return max(load for load, votes in self.votes.items() if any(votes))
 
     def _bracket(self) -> tuple[float | None, float]:
@@ -160,7 +180,7 @@ class _Search:
         reached = max(self._passing())
         if reached >= self.plan.highest_rps:
             raise self._refusal(
-                f"the promise was kept at {reached:.4g} requests/s, the most that was to be offered: offer more"
+                f"the SLO was kept at {reached:.4g} requests/s, the most that was to be offered: offer more"
             )
         return min(2 * reached, self.plan.highest_rps)
 
@@ -170,13 +190,13 @@ class _Search:
 
     def _refuse_lowest(self) -> float:
         raise self._refusal(
-            f"expected the promise (p99 {self.slo.latency_ms:g} ms, success {self.slo.success:.3%}) to be kept at the "
-            f"lowest load, came {self._last(min(self._failing()))}: promise less, or begin lower"
+            f"expected the SLO (p99 {self.slo.latency_ms:g} ms, success {self.slo.success:.3%}) to be kept at the "
+            f"lowest load, came {self._last(min(self._failing()))}: allow more, or begin lower"
         )
 
     def _refuse_contradiction(self, high: float) -> float:
         raise self._refusal(
-            f"the results contradict each other: the promise was missed at {self._last(high)}, "
+            f"the results contradict each other: the SLO was missed at {self._last(high)}, "
             f"yet it was kept once at {self._kept():.4g}; use longer steps on a quieter machine"
         )
 

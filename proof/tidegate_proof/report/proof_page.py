@@ -1,0 +1,167 @@
+"""The report of a proof as a page: runs that have to pass, controls that have to fail, and what repeats agree on."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from tidegate_proof.record.proof import Interval, Proof, ProofRun
+from tidegate_proof.report import evidence, svg
+from tidegate_proof.report.circumstances import VERIFY
+from tidegate_proof.report.judged import figure
+from tidegate_proof.report.limits import limits
+from tidegate_proof.report.outcome import CONTROLS, outcome
+from tidegate_proof.report.page import Highlight, Listing, Outcome, Page, Pair, Part, Section, Words
+from tidegate_proof.report.run import Run
+from tidegate_proof.report.run_page import FOOTER
+from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table
+from tidegate_proof.report.wording import MISSING, count, percent, seconds, several
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A run of a proof: what the proof says of it, and what it is."""
+
+    said: ProofRun
+    run: Run
+
+    @property
+    def did(self) -> bool:
+        """Whether it did what it had to."""
+        return self.said.state == "complete" and self.said.passed is (self.said.expect == "pass")
+
+
+def proof_page(proof: Proof, members: Sequence[Member], knees: Sequence[svg.Picture]) -> Page:
+    """Lay out a proof's report.
+
+    Args:
+        proof: What proof.json says.
+        members: Its runs.
+        knees: Pictures of the knees that they were measured by.
+    """
+    sections = [
+        Section("runs", "Runs", "Runs and controls", _RUNS, [_runs(members)]),
+        Section("beside", "Side by side", "The same load, with and without", _BESIDE, _beside(members)),
+        Section("repeats", "Repeats", "What repeats agree on", _REPEATS, [_intervals(proof.intervals)]),
+        *([Section("knees", "Capacity", "Capacity of one replica", "", [Pair(knees)])] if knees else []),
+        Section("limits", "Limits", "What this proof can show, and what it cannot", "", [Words(_limits(members))]),
+        Section("verify", "Verify", "Check it yourself", _CHECK, [Listing("In this folder", VERIFY, open=True)]),
+    ]
+    claims = dict.fromkeys(member.run.record.plan.hypothesis for member in members if member.said.control is None)
+    title = "Proof: " + " and ".join(_scenarios(members))
+    claim = _claim(list(claims), members)
+    return Page("Report of a proof", title, _outcome(proof, members), claim, _highlights(members), sections, FOOTER)
+
+
+_RUNS = (
+    "A run shows something only when the same measurement fails where it has to. Each control was made in the "
+    "same way, with one thing broken on purpose."
+)
+_BESIDE = (
+    "Pictures of one kind have the same meaning; each run has its own axes. Each run's own report has all of them."
+)
+_REPEATS = "Means over the runs of one scenario, controls left out, with the 95 % interval by Student's t."
+_CHECK = (
+    "Without a network or the cluster, this computes every figure of every run again from its raw data and holds "
+    "proof.json against them."
+)
+
+
+def _scenarios(members: Sequence[Member]) -> list[str]:
+    return list(dict.fromkeys(f"{member.said.scenario.replace('-', ' ')}" for member in members))
+
+
+def _outcome(proof: Proof, members: Sequence[Member]) -> Outcome:
+    controls = [member for member in members if member.said.expect == "fail"]
+    if proof.void:
+        passed = [member.said.folder for member in controls if not member.did]
+        why = f"{', '.join(passed)} did not fail as it must" if passed else "there is no control"
+        return Outcome("void", "Void", f"This shows nothing: {why}.")
+    if proof.passed:
+        runs = several(len(members) - len(controls), "run")
+        failed = several(len(controls), "control")
+        return Outcome("passed", "Passed", f"{runs} held every threshold; {failed} failed, as they must.")
+    wrong = ", ".join(member.said.folder for member in members if not member.did)
+    return Outcome("failed", "Failed", f"Not as expected: {wrong}.")
+
+
+def _claim(claims: Sequence[str], members: Sequence[Member]) -> list[tuple[str, str]]:
+    started = sorted(member.run.started for member in members)
+    first = f", the first at {started[0]:%Y-%m-%d %H:%M:%S} UTC" if started else ""
+    return [*(("Hypothesis", claim) for claim in claims), ("Runs", f"{several(len(members), 'run')}{first}")]
+
+
+def _highlights(members: Sequence[Member]) -> list[Highlight]:
+    runs = [member.run.verdict.figures for member in members if member.said.control is None]
+    if not runs:
+        return []
+    arrivals = sum(figures.total.arrivals for figures in runs)
+    least = min(figures.total.good_share for figures in runs)
+    lost = sum(figures.total.lost for figures in runs)
+    worst = max(figures.total.violation_s for figures in runs)
+    failed = sum(member.did for member in members if member.said.expect == "fail")
+    controls = sum(member.said.expect == "fail" for member in members)
+    return [
+        Highlight("Good answers", percent(least), f"in the worst of {several(len(runs), 'run')}"),
+        Highlight("Lost requests", count(lost), f"of {count(arrivals)}, controls left out"),
+        Highlight("Objective missed", f"{worst} s", "in the worst run"),
+        Highlight("Controls that failed", f"{failed} of {controls}", "as they must"),
+    ]
+
+
+def _runs(members: Sequence[Member]) -> Table:
+    titles = ("Good", "Lost", "Missed", "Met again after")
+    columns = [Column("Run"), Column("Had to"), Column("Did"), *(Column(title, number=True) for title in titles)]
+    return Table("Runs and controls", columns, [_row(member) for member in members])
+
+
+def _row(member: Member) -> list[Cell]:
+    plan, total = member.run.record.plan, member.run.verdict.figures.total
+    broken = [judged.name for judged in member.run.verdict.thresholds if not judged.passed]
+    control = f", {CONTROLS[plan.control]}" if plan.control else ""
+    reaction = member.run.verdict.figures.reaction.get(plan.tier)
+    back = reaction.slo_back_s if reaction else None
+    did = outcome(plan, member.run.verdict).word.lower()
+    broke = f"broke {', '.join(broken)}" if broken and member.said.passed is False else ""
+    return [
+        Noted(member.said.folder, f"{plan.scenario}{control}{f': {broke}' if broke else ''}"),
+        member.said.expect,
+        Mark(member.did, did),
+        percent(total.good_share),
+        count(total.lost),
+        f"{total.violation_s} s",
+        MISSING if back is None else seconds(back),
+    ]
+
+
+def _beside(members: Sequence[Member]) -> list[Part]:
+    """Put load and pods of each run side by side, run below run, as they are drawn for narrow pages."""
+    parts: list[Part] = []
+    for member in members:
+        drawn = evidence.pictures(member.run, replace(member.run.course, run=member.said.folder))
+        wanted = ("load", f"replicas-{member.run.record.plan.tier}")
+        parts.append(Pair([_small(picture) for picture in drawn if picture.caption.name.endswith(wanted)]))
+    return parts
+
+
+def _small(picture: svg.Picture) -> svg.Picture:
+    return svg.Picture(picture.caption, picture.narrow or picture.wide)
+
+
+def _intervals(intervals: Sequence[Interval]) -> Table:
+    titles = ("Runs", "Mean", "From", "To")
+    columns = [Column("Figure"), *(Column(title, number=True) for title in titles)]
+    rows: list[list[Cell]] = [
+        [
+            Noted(of.metric, of.scenario),
+            str(of.n),
+            figure(of.metric, of.mean),
+            figure(of.metric, of.low),
+            figure(of.metric, of.high),
+        ]
+        for of in intervals
+    ]
+    return Table("Intervals over repeats", columns, rows, "No scenario was repeated: one run is one observation.")
+
+
+def _limits(members: Sequence[Member]) -> list[str]:
+    """List what all runs' limits say, each once."""
+    return list(dict.fromkeys(sentence for member in members for sentence in limits(member.run.record.plan)))
