@@ -20,7 +20,7 @@ Error = Literal["", "undispatched", "connect", "lost", "timeout", "refused", "wr
 
 `undispatched`: never sent. `connect`: no connection came about. `lost`: sent, and the connection ended before the whole
 answer. `timeout`: sent, and not answered within the plan's timeout. `refused`: answered with another status than 200.
-`wrong`: answered 200, and not what was expected.
+`wrong`: something else came: 200 with another body, another request's answer, or no HTTP, which then is no answer.
 """
 ERRORS: tuple[Error, ...] = get_args(Error)
 
