@@ -27,8 +27,8 @@ def thresholds(run: Run) -> Section:
         Column("Threshold"),
         Column("Verdict"),
         Column("Was", number=True),
-        Column("Asked", number=True),
-        Column("Off the limit", number=True),
+        Column("Limit", number=True),
+        Column("Margin", number=True),
         Column(""),
     ]
     rows = [

@@ -18,7 +18,7 @@ COLUMNS = 240
 
 _GRAINS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
-LETTER_WIDTH = 7
+LETTER_WIDTH = 8.5
 """Of a label, at most on average, so that labels which would not fit are left out."""
 
 

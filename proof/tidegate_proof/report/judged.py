@@ -6,7 +6,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from tidegate_proof.report.tables import bar
-from tidegate_proof.report.wording import MISSING, digits, latency, rate, seconds
+from tidegate_proof.report.wording import MISSING, digits, latency, percent, rate, seconds
 
 SIGNS = {"<=": "≤", ">=": "≥", "==": "="}
 
@@ -22,6 +22,7 @@ def _plain(value: float) -> str:
 
 _UNITS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("_pod_seconds", _plain),
+    ("_share", percent),
     ("_rps", rate),
     ("_ns", latency),
     ("_s", seconds),
