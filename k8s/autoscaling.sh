@@ -33,7 +33,7 @@ known() {
 }
 
 to_inflight() {
-    kubectl get crd scaledobjects.keda.sh >/dev/null 2>&1 ||
+    has_kind scaledobjects.keda.sh ||
         die "the cluster has no KEDA, which reads the pending predictions (2.20 or newer): see https://keda.sh/docs/latest/deploy"
     rm -rf "$folder"
     mkdir -p "$folder"

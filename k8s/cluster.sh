@@ -2,7 +2,7 @@
 # Makes a kind cluster named tidegate with metrics-server, and points kubectl at it. Does nothing that is done already.
 . "$(dirname "$0")/say.sh"
 
-need docker "see https://docs.docker.com/engine/install"
+need_docker
 need kind "see https://kind.sigs.k8s.io/docs/user/quick-start; or use minikube: minikube start --addons=metrics-server"
 need kubectl "see https://kubernetes.io/docs/tasks/tools"
 

@@ -3,7 +3,7 @@
 # `image_sizes.sh web serving loadtest`; all of them by default. Uncompressed, as `docker history` counts them.
 . "$(dirname "$0")/say.sh"
 
-need docker "see https://docs.docker.com/engine/install"
+need_docker
 
 layer_bytes() { # IMAGE → one number a line, newest layer first
     docker history --human=false --format '{{.Size}}' "$1"

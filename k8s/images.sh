@@ -6,8 +6,7 @@
 #   SOURCE=https://…   where the code is, for a label
 . "$(dirname "$0")/say.sh"
 
-need docker "see https://docs.docker.com/engine/install, or use an alias to podman"
-docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
+need_docker
 
 serving=${SERVING:-tensorflow-serving}
 images=${IMAGES:-web serving loadtest}
@@ -39,7 +38,8 @@ complete_name() { # IMAGE
 
 # The state of the code, where git knows it. The date is the commit's, so that the same commit gets the same labels
 if revision=$(git rev-parse HEAD 2>/dev/null); then
-    [ -z "$(git status --porcelain)" ] || revision=$revision-dirty
+    # What is deployed is no part of any image, and each deployment changes it
+    [ -z "$(git status --porcelain -- . ':!k8s/overlays')" ] || revision=$revision-dirty
     created=$(TZ=UTC0 git show --no-patch --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD)
 else
     say "This is no git checkout: the images will not say which revision they are of"

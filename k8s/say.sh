@@ -6,13 +6,24 @@ cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 
 say() { printf '%s\n' "$*"; }
+say_error() { printf '\ntidegate: %s\n' "$*" >&2; }
 die() {
-    printf '\ntidegate: %s\n' "$*" >&2
+    say_error "$*"
     exit 1
 }
 
 need() { # COMMAND WHAT-TO-DO
     command -v "$1" >/dev/null 2>&1 || die "$1 is not installed: $2"
+}
+
+need_docker() {
+    need docker "see https://docs.docker.com/engine/install, or use an alias to podman"
+    docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
+}
+
+# Whether the cluster knows a kind, also for those who may look into their own namespace alone
+has_kind() { # PLURAL.GROUP
+    kubectl api-resources --api-group="${1#*.}" --output name 2>/dev/null | grep -qx "$1"
 }
 
 # The folder whose pyproject.toml has an image's version

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import uvloop
 
-from tests.resilience.load import Answer, Connection, LostError, connect, post
+from tests.resilience.load import Answer, Connection, LostError, connect, deliver, post
 
 PATH = "/v1/models/and_gate:predict"
 SAMPLES = (0.0, 1.0, 2.0, 5.0, 10.0)
@@ -136,14 +136,7 @@ async def _send(
     try:
         if connection is None:
             connection = await connect(address)
-        try:
-            answer = await connection.ask(message)
-        except LostError as lost:
-            if not lost.idle_close:
-                raise
-            request.idle_closes += 1
-            connection = await connect(address)
-            answer = await connection.ask(message)
+        answer, connection = await deliver(message, connection, request)
     except LostError as lost:
         request.answered = time.monotonic()
         request.error = f"lost: {lost}"

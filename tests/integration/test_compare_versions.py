@@ -18,6 +18,8 @@ from compare.__main__ import main
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "k8s/compare-versions.sh"
 PYTHON = Path(sys.executable)
+CARD = "k8s/base/cards/and_gate.json"
+"""Named, since a checkout in which `make run` or `make deploy` was used has nearer ones."""
 CONFIG = """model_config_list {{
   config {{ name: "and_gate" base_path: "{folder}/gate" model_platform: "tensorflow" model_version_policy {{ all {{}} }}
     version_labels {{ key: "stable" value: 1 }} version_labels {{ key: "canary" value: 3 }} }}
@@ -52,8 +54,9 @@ def compare(gateway, capsys, monkeypatch) -> Compare:
     monkeypatch.chdir(ROOT)
 
     def run(versions: str, *options: str, model: str = "and_gate", host: str = gateway.address) -> tuple[int, str, str]:
+        card = ("--card", CARD) if model == "and_gate" else ()
         try:
-            code = main([model, versions, "--host", f"http://{host}", *options])
+            code = main([model, versions, "--host", f"http://{host}", *card, *options])
         except SystemExit as stopped:  # argparse's way
             code = int(str(stopped.code))
         said = capsys.readouterr()
@@ -64,9 +67,15 @@ def compare(gateway, capsys, monkeypatch) -> Compare:
 
 def script(address: str, **environment: str) -> "subprocess.Popen[str]":
     """Start what `make compare-versions` starts."""
-    settings = {"NAME": "and_gate", "HOST": f"http://{address}", "VENV": str(PYTHON.parents[1]), **environment}
+    settings = {"NAME": "and_gate", "HOST": f"http://{address}", "CARD": CARD, "VENV": str(PYTHON.parents[1])}
+    environ = os.environ | settings | environment
     return subprocess.Popen(
-        [SCRIPT], env=os.environ | settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd="/"
+        [SCRIPT],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd="/",
     )
 
 
@@ -74,7 +83,7 @@ def test_a_version_that_answers_the_same_passes_on_the_cards_examples(gateway):
     running = script(gateway.address, VERSIONS="1,2", ARGS=" ".join(QUICK))
     said, complaint = running.communicate(timeout=60)
     assert running.returncode == 0, said + complaint
-    assert "and_gate: version 1 → version 2, 8 examples of k8s/base/cards/and_gate.json" in said
+    assert f"and_gate: version 1 → version 2, 8 examples of {CARD}" in said
     assert "signature     the same" in said
     assert "disagreement  0 of 8 rows" in said
     assert "right         8 → 8 of 8" in said

@@ -254,5 +254,5 @@ def test_the_gateway_offers_what_the_model_servers_serve_and_has_a_card_of_each(
 
 def test_the_cards_are_those_of_the_trained_models(model_folder):
     """`make cards` writes them. They do not hang on the weights, so they are the same everywhere."""
-    trained = {model.name: (model / "1/assets.extra/tidegate.json").read_text() for model in model_folder.iterdir()}
-    assert {card.stem: card.read_text() for card in (ROOT / "k8s/base/cards").iterdir()} == trained
+    for card in (ROOT / "k8s/base/cards").iterdir():
+        assert card.read_text() == (model_folder / card.stem / "1/assets.extra/tidegate.json").read_text()

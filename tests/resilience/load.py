@@ -12,7 +12,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import Protocol, cast
 
 import orjson
 
@@ -47,9 +47,14 @@ class Answer:
 
 
 class Connection(asyncio.Protocol):
-    """One keep-alive connection, one request at a time."""
+    """One keep-alive connection, one request at a time.
 
-    def __init__(self) -> None:
+    Args:
+        address: `host:port` of the other end.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = address
         self.transport: asyncio.Transport | None = None
         self.closed = False
         self._answered = 0
@@ -114,10 +119,44 @@ async def connect(address: str) -> Connection:
     host, _, port = address.rpartition(":")
     try:
         async with asyncio.timeout(CONNECT_S):
-            _, connection = await asyncio.get_running_loop().create_connection(Connection, host, int(port))
+            loop = asyncio.get_running_loop()
+            _, connection = await loop.create_connection(lambda: Connection(address), host, int(port))
     except (OSError, TimeoutError) as error:
         raise LostError(f"no connection to {address}: {error!r}") from None
     return connection
+
+
+class Account(Protocol):
+    """What counts how often a request was sent again."""
+
+    idle_closes: int
+
+
+async def deliver(
+    request: bytes, connection: Connection, account: Account, next_address: Callable[[], str] | None = None
+) -> tuple[Answer, Connection]:
+    """Send a request, and once more if the connection was closed while it was idle: RFC 9112, 9.3.1 allows that.
+
+    Args:
+        request: Its bytes.
+        connection: Where to send it.
+        account: Is told of an idle close, also when the second try is lost.
+        next_address: Tells where to send it then; to the same address if it is not given.
+
+    Returns:
+        The answer, and the connection that it came over.
+
+    Raises:
+        LostError: No answer came.
+    """
+    try:
+        return await connection.ask(request), connection
+    except LostError as lost:
+        if not lost.idle_close:
+            raise
+    account.idle_closes += 1
+    connection = await connect(connection.address if next_address is None else next_address())
+    return await connection.ask(request), connection
 
 
 def post(path: str, body: bytes, headers: dict[str, str] | None = None) -> bytes:
@@ -246,20 +285,13 @@ class Load:
         return outcome
 
     async def _ask(self, request: bytes, outcome: Outcome) -> Answer:
-        target = self.targets[next(self._turns) % len(self.targets)]
-        connection = await self._connection(target)
-        try:
-            answer = await connection.ask(request)
-        except LostError as lost:
-            if not lost.idle_close:
-                raise
-            outcome.idle_closes += 1
-            target = self.targets[next(self._turns) % len(self.targets)]
-            connection = await connect(target)
-            answer = await connection.ask(request)
+        answer, connection = await deliver(request, await self._connection(self._turn()), outcome, self._turn)
         if not connection.closed:
-            self._idle.setdefault(target, deque()).append(connection)
+            self._idle.setdefault(connection.address, deque()).append(connection)
         return answer
+
+    def _turn(self) -> str:
+        return self.targets[next(self._turns) % len(self.targets)]
 
     async def _connection(self, target: str) -> Connection:
         idle = self._idle.setdefault(target, deque())

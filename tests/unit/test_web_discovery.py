@@ -12,6 +12,7 @@ from aiohttp import web
 from tidegate_web.serving.discovery.dns import DnsDiscovery
 from tidegate_web.serving.discovery.endpointslice import ApiServer, EndpointSliceDiscovery
 from tidegate_web.serving.discovery.schemes import discover
+from tidegate_web.serving.discovery.trouble import AGAIN_S, Trouble
 from tidegate_web.settings import SettingsError
 
 
@@ -201,3 +202,88 @@ async def test_the_log_says_why_the_api_server_gives_no_endpoints_and_never_hold
     assert record.getMessage() == "endpoints not watched"
     assert reason in vars(record)["reason"]
     assert "secret-token" not in str(vars(record))
+
+
+def test_a_trouble_is_said_when_it_begins_when_it_changes_and_then_rarely():
+    now = 0.0
+    trouble = Trouble(lambda: now)
+    assert not trouble.is_over()
+    assert [trouble.is_news(reason) for reason in ("403", "403", "500", "500")] == [True, False, True, False]
+    now = AGAIN_S
+    assert [trouble.is_news("500"), trouble.is_news("500")] == [True, False]
+    assert [trouble.is_over(), trouble.is_over()] == [True, False]
+
+
+def test_a_trouble_that_comes_and_goes_with_each_try_is_not_said_each_time():
+    trouble = Trouble(lambda: 0.0)
+    said = [(trouble.is_news("403"), trouble.is_over()) for _ in range(3)]
+    assert said == [(True, True), (False, False), (False, False)]
+
+
+async def test_an_outage_of_the_api_server_has_one_line_at_its_begin_and_one_at_its_end(
+    aiohttp_server, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr("tidegate_web.serving.discovery.endpointslice.RETRY_S", 0.001)
+    server = FakeApiServer([{"type": "ADDED", "object": endpoint_slice("s2", ("10.0.0.4", READY))}])
+    answer, refusals = server.answer, [web.HTTPForbidden() for _ in range(20)]
+
+    async def refuse_first(request: web.Request) -> web.StreamResponse:
+        if refusals:
+            raise refusals.pop()
+        return await answer(request)
+
+    server.answer = refuse_first  # type: ignore[method-assign]  # this one server only
+    caplog.set_level("INFO", "tidegate_web.serving.discovery")
+    discovery = await watch_endpoints(server, aiohttp_server, tmp_path)
+    assert len(await first(discovery, 2)) == 2
+    assert [record.getMessage() for record in caplog.records] == ["endpoints not watched", "endpoints watched again"]
+
+
+async def test_a_resolver_that_stays_away_has_one_line(caplog):
+    answers = iter([socket.gaierror(socket.EAI_AGAIN, "try again")] * 20 + [frozenset({"10.0.0.1"})])
+
+    async def resolve(_: str) -> frozenset[str]:
+        answer = next(answers)
+        if isinstance(answer, socket.gaierror):
+            raise answer
+        return answer
+
+    caplog.set_level("INFO", "tidegate_web.serving.discovery")
+    assert await first(DnsDiscovery("serving:8500", resolve, interval_s=0.001), 1) == [{"10.0.0.1:8500"}]
+    assert [record.getMessage() for record in caplog.records] == ["name not resolved", "name resolved again"]
+
+
+@pytest.mark.parametrize("asked", ["list", "watch"])
+async def test_the_token_follows_no_redirect(asked, aiohttp_server, tmp_path, caplog):
+    server = FakeApiServer()
+    answer, elsewhere = server.answer, []
+
+    async def redirect(request: web.Request) -> web.StreamResponse:
+        if ("watch" in request.query) == (asked == "watch"):
+            raise web.HTTPTemporaryRedirect("/elsewhere")
+        return await answer(request)
+
+    async def collect(request: web.Request) -> web.StreamResponse:
+        elsewhere.append(request.path)
+        return web.json_response({})
+
+    server.answer = redirect  # type: ignore[method-assign]  # this one server only
+    app = web.Application()
+    app.add_routes(
+        [
+            web.get("/apis/discovery.k8s.io/v1/namespaces/trial/endpointslices", server.answer),
+            web.get("/elsewhere", collect),
+        ]
+    )
+    running = await aiohttp_server(app)
+    (tmp_path / "token").write_text("token-1")
+    api = ApiServer(str(running.make_url("")).rstrip("/"), "trial", tmp_path / "token", None)
+    watch = asyncio.create_task(first(EndpointSliceDiscovery("tidegate-serving:8500", api), 9))
+    async with asyncio.timeout(10):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+    watch.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await watch
+    assert "307 Temporary Redirect" in vars(caplog.records[0])["reason"]
+    assert elsewhere == []

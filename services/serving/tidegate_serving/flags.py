@@ -21,7 +21,8 @@ class Flags:
 
     Attributes:
         port: gRPC port.
-        rest_api_port: HTTP port, for metrics in this first cut; 0 for none.
+        rest_api_port: HTTP port; 0 for none.
+        rest_timeout_s: How long a request there may take.
         models: What to serve.
         monitoring_path: Where metrics are, None where they are off.
         poll_wait_s: Seconds between two looks for new versions; 0 for one look at start.
@@ -31,6 +32,7 @@ class Flags:
 
     port: int
     rest_api_port: int
+    rest_timeout_s: float
     models: tuple[ModelConfig, ...]
     monitoring_path: str | None
     poll_wait_s: float
@@ -44,7 +46,8 @@ def parse(arguments: list[str] | None = None) -> Flags:
         prog="tidegate-serving", description="A model server for TF Serving's gRPC API.", allow_abbrev=False
     )
     parser.add_argument("--port", type=_port, default=8500, help="gRPC port (default 8500)")
-    parser.add_argument("--rest_api_port", type=_port, default=0, help="HTTP port for metrics (default 0: none)")
+    parser.add_argument("--rest_api_port", type=_port, default=0, help="HTTP port (default 0: none)")
+    parser.add_argument("--rest_api_timeout_in_ms", type=int, default=30_000, help="of a request there (default 30000)")
     parser.add_argument("--model_config_file", type=Path, help="text proto with a model_config_list")
     parser.add_argument("--model_name", default="default", help="name of the one model at --model_base_path")
     parser.add_argument("--model_base_path", help="folder of the one model's versions")
@@ -65,6 +68,7 @@ def parse(arguments: list[str] | None = None) -> Flags:
     return Flags(
         port=given.port,
         rest_api_port=given.rest_api_port,
+        rest_timeout_s=given.rest_api_timeout_in_ms / 1000,
         models=models,
         monitoring_path=monitoring_path,
         poll_wait_s=given.file_system_poll_wait_seconds,

@@ -4,24 +4,18 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from concurrent.futures import Executor, ThreadPoolExecutor
 
 import grpc
-import prometheus_client
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from prometheus_client.exposition import ThreadingWSGIServer
 
 from tidegate_proto.services import register
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.flags import Flags
+from tidegate_serving.in_process import InProcessPredictor
 from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.rest import PortTakenError, RestServer, application
 from tidegate_serving.servicer import Servicer
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +24,9 @@ QUEUE = 4096
 
 GRACE_S = 10.0
 """How long calls in flight may take after SIGTERM."""
+
+TELL_AGAIN_S = 60.0
+"""After how long the log has the same reason for waiting again."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", -1),
@@ -56,12 +53,14 @@ def serve(flags: Flags) -> None:
     if not _load(catalog, flags.load_timeout_s, stop):
         return
     metrics = RequestMetrics(frozenset(model.name for model in flags.models))
+    threads = ThreadPoolExecutor(flags.grpc_max_threads, "predict")
+    servicer = Servicer(catalog, metrics)
     server = grpc.server(
-        ThreadPoolExecutor(flags.grpc_max_threads, "predict"),
+        threads,
         options=OPTIONS,
         maximum_concurrent_rpcs=flags.grpc_max_threads + QUEUE,
     )
-    register(server, Servicer(catalog, metrics).behaviours())
+    register(server, servicer.behaviours())
     healthy = health.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
     healthy.set("", health_pb2.HealthCheckResponse.SERVING)
@@ -69,8 +68,7 @@ def serve(flags: Flags) -> None:
         port = server.add_insecure_port(f"0.0.0.0:{flags.port}")
     except RuntimeError:
         raise StartError(f"port {flags.port} is taken: choose another with --port=NUMBER") from None
-    if flags.rest_api_port and flags.monitoring_path:
-        _serve_metrics(flags.rest_api_port, metrics)
+    rest = _serve_rest(flags, servicer, metrics, threads)
     server.start()
     log.info("listening", extra={"port": port, "models": [model.name for model in flags.models]})
     watcher = threading.Thread(target=_watch, args=(catalog, flags.poll_wait_s, stop), name="watch")
@@ -78,7 +76,11 @@ def serve(flags: Flags) -> None:
     stop.wait()
     log.info("stopping")
     healthy.enter_graceful_shutdown()
-    server.stop(GRACE_S).wait()
+    stopped = server.stop(GRACE_S)
+    if rest is not None:
+        rest.close()
+    stopped.wait()
+    threads.shutdown()
     watcher.join()
     catalog.close()
     log.info("stopped")
@@ -91,40 +93,30 @@ def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
         StartError: Time ran out; says which models are missing and why.
     """
     deadline = time.monotonic() + timeout_s
+    told: tuple[list[str], float] = ([], 0.0)
     while not stop.is_set():
         catalog.refresh()
         missing = catalog.unavailable()
         if not missing:
             return True
-        if time.monotonic() >= deadline:
+        if (now := time.monotonic()) >= deadline:
             raise StartError("not available: " + "; ".join(missing))
-        log.warning("waiting for models", extra={"missing": missing})
+        if missing != told[0] or now - told[1] >= TELL_AGAIN_S:  # a line a second would hide the others
+            log.warning("waiting for models", extra={"missing": missing})
+            told = (missing, now)
         stop.wait(min(1.0, timeout_s))
     return False
 
 
-def _serve_metrics(port: int, metrics: RequestMetrics) -> None:
-    """Serve them in the text format whatever is asked for, as TF Serving does.
-
-    Prometheus asks for OpenMetrics first, and prometheus-client writes no colons there: the names would be others.
-    """
-    answer: WSGIApplication = prometheus_client.make_wsgi_app(metrics.registry())
-
-    def answer_as_text(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        return answer(environ | {"HTTP_ACCEPT": ""}, start_response)
-
+def _serve_rest(flags: Flags, servicer: Servicer, metrics: RequestMetrics, threads: Executor) -> RestServer | None:
+    if not flags.rest_api_port:
+        return None
+    scraped = (flags.monitoring_path, metrics.registry()) if flags.monitoring_path else None
+    app = application(InProcessPredictor(servicer, threads), flags.rest_timeout_s, scraped)
     try:
-        server = make_server("0.0.0.0", port, answer_as_text, ThreadingWSGIServer, QuietHandler)  # noqa: S104 as gRPC's
-    except OSError as error:
-        raise StartError(f"port {port}: {error.strerror}: choose another with --rest_api_port=NUMBER") from None
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Logs no scrapes."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as its base calls it
-        """Log nothing."""
+        return RestServer(app, flags.rest_api_port)
+    except PortTakenError as error:
+        raise StartError(f"port {flags.rest_api_port}: {error}: choose another with --rest_api_port=NUMBER") from None
 
 
 def _watch(catalog: Catalog, poll_wait_s: float, stop: threading.Event) -> None:

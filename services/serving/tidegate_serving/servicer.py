@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
@@ -25,12 +25,13 @@ from tidegate_proto.prediction_pb2 import (
     PredictResponse,
 )
 from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS, Method
-from tidegate_proto.signature_pb2 import SignatureDefMap
+from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
 from tidegate_serving import examples, tensors
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError
 from tidegate_serving.metrics import RequestMetrics
 from tidegate_serving.savedmodel import SavedModel
+from tidegate_serving.tensors import Array
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,15 @@ class Servicer:
                 response.outputs[name].CopyFrom(tensors.write(array))
         return response
 
+    def predict_arrays(
+        self, spec: ModelSpec, inputs: Mapping[str, Array], wanted: tuple[str, ...]
+    ) -> tuple[int, dict[str, Array]]:
+        """Run a signature on arrays; gives the version that answered and its outputs. Raises as `predict`."""
+        response = PredictResponse()
+        with self._used(PREDICT, PredictRequest(model_spec=spec), response) as (model, signature):
+            outputs = model.predict(signature, inputs, wanted)
+        return response.model_spec.version.value, outputs
+
     def classify(self, request: ClassificationRequest) -> ClassificationResponse:
         """Run a classify signature; raises as `predict`."""
         response = ClassificationResponse()
@@ -133,12 +143,21 @@ class Servicer:
             if name != SIGNATURE_FIELD:
                 raise InvalidArgument(f"Metadata field {name} is not supported")
         response = GetModelMetadataResponse()
-        with self._catalog.use(spec) as (version, model):
-            signatures = SignatureDefMap(signature_def=model.signatures)
-            _fill(response.model_spec, spec.name, version, "")
+        version, found = self.signatures(spec)
+        signatures = SignatureDefMap(signature_def=found)
+        _fill(response.model_spec, spec.name, version, "")
         response.metadata[SIGNATURE_FIELD].type_url = SIGNATURE_TYPE
         response.metadata[SIGNATURE_FIELD].value = signatures.SerializeToString()
         return response
+
+    def signatures(self, spec: ModelSpec) -> tuple[int, Mapping[str, SignatureDef]]:
+        """Return the version that a request names, and its signatures.
+
+        Raises:
+            ServingError: No such model.
+        """
+        with self._catalog.use(spec) as (version, model):
+            return version, model.signatures
 
     def status(self, request: GetModelStatusRequest) -> GetModelStatusResponse:
         """Return where a model's versions stand.

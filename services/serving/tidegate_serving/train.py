@@ -1,6 +1,6 @@
 """`python -m tidegate_serving.train MODEL --to FOLDER`: train a model and export it as FOLDER/MODEL/1.
 
-MODEL is and_gate, digits, or all of them.
+MODEL is and_gate, digits, work, or all of them.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tidegate_serving.quiet import quieten
 
-MODELS = ("and_gate", "digits")
+MODELS = ("and_gate", "digits", "work")
 """The models there are; each is a module with `train`."""
 
 

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from tidegate_web.serving.discovery.address import join, split
+from tidegate_web.serving.discovery.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class DnsDiscovery:
         self._host, self._port = split(rest)
         self._resolve = resolver
         self._interval_s = interval_s
+        self._trouble = Trouble()
 
     async def watch(self) -> AsyncIterator[frozenset[str]]:
         """Yield the addresses when they change. A resolver that does not answer changes nothing."""
@@ -62,11 +64,17 @@ class DnsDiscovery:
             async with asyncio.timeout(TIMEOUT_S):
                 hosts = await self._resolve(self._host)
         except socket.gaierror as error:
-            if error.errno in _NO_ADDRESS:
-                return frozenset()  # a headless Service without ready pods
-            log.warning("name not resolved", extra={"host": self._host, "reason": error.strerror})
-            return None
+            if error.errno not in _NO_ADDRESS:
+                self._complain(str(error.strerror))
+                return None
+            hosts = frozenset()  # a headless Service without ready pods
         except TimeoutError:
-            log.warning("name not resolved", extra={"host": self._host, "reason": f"no answer in {TIMEOUT_S} s"})
+            self._complain(f"no answer in {TIMEOUT_S} s")
             return None
+        if self._trouble.is_over():
+            log.info("name resolved again", extra={"host": self._host})
         return frozenset(join(host, self._port) for host in hosts)
+
+    def _complain(self, reason: str) -> None:
+        if self._trouble.is_news(reason):
+            log.warning("name not resolved", extra={"host": self._host, "reason": reason})

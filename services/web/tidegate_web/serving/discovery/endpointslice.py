@@ -9,6 +9,7 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ import aiohttp
 import orjson
 
 from tidegate_web.serving.discovery.address import join, split
+from tidegate_web.serving.discovery.trouble import Trouble
 from tidegate_web.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -90,6 +92,7 @@ class EndpointSliceDiscovery:
     def __init__(self, rest: str, api: ApiServer) -> None:
         self._service, self._port = split(rest)
         self._api = api
+        self._trouble = Trouble()
 
     async def watch(self) -> AsyncIterator[frozenset[str]]:
         """Yield the addresses when they change. While the API server is away, the last known ones stand."""
@@ -109,7 +112,8 @@ class EndpointSliceDiscovery:
                     orjson.JSONDecodeError,
                     KeyError,
                 ) as error:
-                    log.warning("endpoints not watched", extra={"service": self._service, "reason": _reason(error)})
+                    if self._trouble.is_news(reason := _reason(error)):
+                        log.warning("endpoints not watched", extra={"service": self._service, "reason": reason})
                     await asyncio.sleep(RETRY_S)
 
     def _connector(self) -> aiohttp.TCPConnector:
@@ -122,8 +126,10 @@ class EndpointSliceDiscovery:
         url = f"{self._api.url}/apis/discovery.k8s.io/v1/namespaces/{self._api.namespace}/endpointslices"
         selector = {"labelSelector": f"kubernetes.io/service-name={self._service}"}
         headers = {"Authorization": f"Bearer {self._api.token_file.read_text().strip()}"}
-        brief = aiohttp.ClientTimeout(total=10)
-        async with session.get(url, params=selector, headers=headers, timeout=brief, allow_redirects=False) as response:
+        ask = partial(
+            session.get, url, headers=headers, allow_redirects=False
+        )  # the token goes to the API server alone
+        async with ask(params=selector, timeout=aiohttp.ClientTimeout(total=10)) as response:
             await _refuse_failure(response)
             listed = orjson.loads(await response.read())
         slices: dict[str, Slice] = {item["metadata"]["name"]: item for item in listed["items"]}
@@ -134,8 +140,10 @@ class EndpointSliceDiscovery:
             "timeoutSeconds": str(WATCH_S),
         }
         lasting = aiohttp.ClientTimeout(total=WATCH_S + 10, sock_connect=10)
-        async with session.get(url, params=watch, headers=headers, timeout=lasting, read_bufsize=2**22) as response:
+        async with ask(params=watch, timeout=lasting, read_bufsize=2**22) as response:
             await _refuse_failure(response)
+            if self._trouble.is_over():
+                log.info("endpoints watched again", extra={"service": self._service})
             async for line in response.content:
                 event = orjson.loads(line)
                 if event["type"] == "ERROR":

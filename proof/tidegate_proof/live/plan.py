@@ -1,0 +1,119 @@
+"""Makes a run's plan: the load as multiples of one replica's capacity, what it must show, and on what it runs."""
+
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from itertools import groupby
+
+from tidegate_proof.record.plan import Control, Phase, Shape, Slo, Threshold, Tier
+
+MOST_PHASES = 8
+"""A load with more levels than this changes all the time; it is one phase."""
+
+SPREAD = 0.25
+"""Least share of its fair share that a pod must get while it is Ready."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a run promises, fixed before it.
+
+    Attributes:
+        slo: What a good answer is.
+        back_s: Seconds after a rise of the load in which the promise may be broken: the controller's period (15 s), as
+            much again for a signal that is a mean of 15 s, and the time that a pod takes to start.
+        violation_s: The same over the whole run.
+        timeout_s: After which a request is given up.
+        warm_up_s: At the base load.
+    """
+
+    slo: Slo
+    back_s: int = 60
+    violation_s: int = 75
+    timeout_s: float = 5.0
+    warm_up_s: int = 15
+
+
+def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, ...]:
+    """Cut a load into phases: one for each level that it keeps; a rise is followed by `react`, in which pods may come.
+
+    Args:
+        rates: Requests/s in each second after warm-up.
+        warm_up_s: Seconds before those.
+        back_s: Length of `react`.
+    """
+    made = [Phase(name="warm-up", start_s=0, end_s=warm_up_s, measured=False, change=False)]
+    levels = [(rate, len(list(same))) for rate, same in groupby(rates)]
+    if len(levels) > MOST_PHASES:
+        return (*made, Phase(name="load", start_s=warm_up_s, end_s=warm_up_s + len(rates), measured=True, change=True))
+    at, before = warm_up_s, rates[0]
+    for number, (rate, seconds) in enumerate(levels, 1):
+        suffix = "" if number <= 3 else f"-{number}"  # noqa: PLR2004 low, high, low
+        end = at + seconds
+        if rate > before and seconds > back_s:
+            made += [
+                Phase(name=f"react{suffix}", start_s=at, end_s=at + back_s, measured=True, change=True),
+                Phase(name=f"settled{suffix}", start_s=at + back_s, end_s=end, measured=True, change=False),
+            ]
+        else:
+            name = "rise" if rate > before else "down" if rate < before else "low"
+            made.append(Phase(name=f"{name}{suffix}", start_s=at, end_s=end, measured=True, change=rate != before))
+        at, before = end, rate
+    return tuple(made)
+
+
+def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Threshold, ...]:
+    """Return what decides, whatever a control breaks: the same for every run of a scenario."""
+    slo = terms.slo
+    made = [
+        Threshold(name="nothing lost", metric="total.lost", op="==", limit=0,
+                  why="pods come and go, and every request that was sent is answered"),
+        Threshold(name="violation seconds", metric="total.violation_s", op="<=", limit=terms.violation_s,
+                  why="the promise is broken only while new pods come"),
+    ]  # fmt: skip
+    made += [
+        Threshold(name=f"p99 while {phase.name}", metric=f"phases.{phase.name}.latency_ns.p99", op="<=",
+                  limit=slo.latency_ns, why="the pods that came carry the load")
+        for phase in planned
+        if phase.name.startswith("settled")
+    ]  # fmt: skip
+    if any(phase.name.startswith(("react", "rise")) for phase in planned):
+        made += [
+            Threshold(name="promise kept again", metric=f"reaction.{tier}.slo_back_s", op="<=", limit=terms.back_s,
+                      why="seconds from the rise of the load"),
+            Threshold(name="every pod works", metric=f"spread.{tier}.least", op=">=", limit=SPREAD,
+                      why="a replica that gets nothing is paid for and useless"),
+        ]  # fmt: skip
+    if any(phase.name.startswith("down") for phase in planned):
+        made.append(
+            Threshold(name="pods go again", metric=f"reaction.{tier}.downs", op=">=", limit=1,
+                      why="an autoscaler that only adds is a bill")
+        )  # fmt: skip
+    return tuple(made)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what measures."""
+    return {
+        "tidegate": version("tidegate-proof"),
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cpus": str(os.cpu_count()),
+    }
+
+
+def shape_of(name: str, capacity_rps: float, multiples: tuple[float, float], **more: object) -> Shape:
+    """Return a shape whose rates are multiples of one replica's capacity."""
+    base, peak = (round(capacity_rps * multiple, 3) for multiple in multiples)
+    return Shape(name=name, base=base, peak=peak, **more)  # type: ignore[arg-type]  # the shape's own fields
+
+
+def hypothesis(text: str, control: Control | None) -> str:
+    """Say what a run is to show; a control's run is to refute it."""
+    broken: Mapping[Control, str] = {
+        "frozen-hpa": "the autoscaler may not add a pod",
+        "pinned": "all requests go to one pod",
+    }
+    return text if control is None else f"{text} (Control: {broken[control]}, so this must fail.)"

@@ -1,0 +1,184 @@
+"""What must hold before a run is worth its time: each a check of what was found, with what to do where it does not."""
+
+import asyncio
+import shutil
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from tidegate_proof.live.address import port_forward
+from tidegate_proof.live.api import Api, ApiError, Object
+from tidegate_proof.live.objects import unknown_metrics
+
+MOST_CLOCK_S = 2.0
+"""The API's Date header counts whole seconds."""
+
+MOST_TIMER_MS = 5.0
+"""What a run's generator may be late."""
+
+TIMER_LOOKS = 300
+TIMER_MS = 1.0
+
+MOST_RPS = 15_000
+"""Three quarters of what the generator was measured to send from one core (benchmarks/)."""
+
+BYTES_PER_REQUEST = 80
+"""A row of requests.csv.gz before compression, and its share of the report's data."""
+
+SPARE_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A precondition.
+
+    Attributes:
+        name: What is asked.
+        passed: Whether it holds.
+        found: What was found.
+        advice: What to do where it does not hold.
+    """
+
+    name: str
+    passed: bool
+    found: str
+    advice: str
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a run needs of this machine.
+
+    Attributes:
+        folder: Whose disk will hold the record; exists.
+        requests: How many.
+        peak_rps: The highest rate.
+    """
+
+    folder: Path
+    requests: int
+    peak_rps: float
+
+
+def clock(here: datetime, there: datetime) -> Check:
+    """Hold this machine's clock against the cluster's: time lines put both beside one another."""
+    apart_s = (here - there).total_seconds()
+    return Check(
+        "this machine's clock agrees with the cluster's",
+        -MOST_CLOCK_S <= apart_s <= MOST_CLOCK_S,
+        f"{apart_s:+.1f} s",
+        "set the clock of this machine or of the cluster's nodes by NTP",
+    )
+
+
+def metrics_server(version: Object | None) -> Check:
+    """Whether the API of resource metrics is served."""
+    return Check(
+        "the cluster has metrics-server",
+        version is not None,
+        "metrics.k8s.io" if version is not None else "no metrics.k8s.io",
+        "install it: https://github.com/kubernetes-sigs/metrics-server",
+    )
+
+
+def disk(folder: Path, free: int, requests: int) -> Check:
+    """Whether the record will fit."""
+    wanted = SPARE_BYTES + requests * BYTES_PER_REQUEST
+    return Check(
+        f"there is room for the record in {folder}",
+        free >= wanted,
+        f"{free / 2**20:,.0f} MiB free, {wanted / 2**20:,.0f} wanted",
+        "free some, or name another folder by --output",
+    )
+
+
+def rate(peak_rps: float) -> Check:
+    """Whether one generator can send as much."""
+    return Check(
+        "the generator is good for the highest rate",
+        peak_rps <= MOST_RPS,
+        f"{peak_rps:,.0f} requests/s, up to {MOST_RPS:,}",
+        "choose a slower model, smaller pods, or a scenario with less load",
+    )
+
+
+def timers(late_ms: float) -> Check:
+    """Whether this machine lets the generator keep to its times while nothing is sent."""
+    return Check(
+        "this machine keeps time while idle",
+        late_ms <= MOST_TIMER_MS,
+        f"p99 of a timer's lateness {late_ms:.1f} ms, up to {MOST_TIMER_MS:g}",
+        "end what else uses the processors, or run from another machine",
+    )
+
+
+def direct(url: str, processes: Iterable[str]) -> Check:
+    """Whether the way to the gateway leads to all of its pods."""
+    forward = port_forward(url, processes)
+    return Check(
+        "the gateway is not reached through a port-forward",
+        forward is None,
+        url if forward is None else f"{url} is `{forward.strip()[:120]}`",
+        "a port-forward leads to one pod: use a node's port, a load balancer or an Ingress, by --url",
+    )
+
+
+def autoscaler(name: str, found: Object | None) -> Check:
+    """Whether an autoscaler has a figure of each of its metrics."""
+    unknown = ["there is none"] if found is None else unknown_metrics(found)
+    return Check(
+        f"the autoscaler {name} knows its metrics",
+        not unknown,
+        f"<unknown>: {', '.join(unknown)}" if unknown else "all known",
+        f"kubectl describe hpa {name}",
+    )
+
+
+async def before(api: Api, need: Need) -> list[Check]:
+    """Check what can be checked before anything is deployed.
+
+    Raises:
+        UnreachableError: The cluster does not answer.
+    """
+    there = await api.date()
+    here = datetime.now(UTC)
+    try:
+        version: Object | None = await api.get("/apis/metrics.k8s.io/v1beta1")
+    except ApiError:
+        version = None
+    return [
+        metrics_server(version),
+        clock(here, there),
+        disk(need.folder, shutil.disk_usage(need.folder).free, need.requests),
+        rate(need.peak_rps),
+        timers(await timer_lateness_ms()),
+    ]
+
+
+async def after(url: str, autoscalers: dict[str, Object], names: Sequence[str]) -> list[Check]:
+    """Check what can be checked when all is deployed."""
+    return [*(autoscaler(name, autoscalers.get(name)) for name in names), direct(url, await processes())]
+
+
+async def timer_lateness_ms() -> float:
+    """Measure the 99th percentile of how late the loop's timers are, over a third of a second."""
+    late = []
+    for _ in range(TIMER_LOOKS):
+        began = time.perf_counter()
+        await asyncio.sleep(TIMER_MS / 1e3)
+        late.append((time.perf_counter() - began) * 1e3 - TIMER_MS)
+    return sorted(late)[int(0.99 * len(late))]
+
+
+async def processes() -> list[str]:
+    """Return the command lines of this machine's processes; none where `ps` does not tell."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *("ps", "-axo", "args"), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+        )
+    except FileNotFoundError:
+        return []
+    out, _ = await process.communicate()
+    return out.decode(errors="replace").splitlines()

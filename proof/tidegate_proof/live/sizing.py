@@ -1,0 +1,79 @@
+"""How large a measured deployment is, and what its autoscalers are told."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Tier = Literal["web", "serving"]
+TIERS: tuple[Tier, ...] = ("web", "serving")
+
+FROZEN = "frozen-hpa"
+PINNED = "pinned"
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """The pods of a tier.
+
+    Attributes:
+        least: Bound of its autoscaler.
+        most: The other.
+        cpu_m: Millicores that a pod requests, and its limit: an autoscaler's percentage and what throttles a pod are
+            then of the same number, and a pod's capacity does not depend on its neighbours.
+    """
+
+    least: int
+    most: int
+    cpu_m: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sizing:
+    """A deployment that is made to be measured.
+
+    Attributes:
+        pods: Of each tier.
+        model: The only one that is served.
+        images: `NAME:TAG` in place of the manifests' own, by tier.
+        inflight_target: Pending predictions for each model server, where KEDA is to read them; None for CPU alone.
+        cpu_target: Percent of the request.
+        down_s: Window that the autoscalers look back on before they take pods away.
+        pinned: The tier of which only the pods with a label get requests; None for none.
+    """
+
+    pods: Mapping[Tier, Pods]
+    model: str
+    images: Mapping[Tier, str]
+    inflight_target: int | None = None
+    cpu_target: int = 60
+    down_s: int = 15
+    pinned: Tier | None = None
+
+    def broken(self, control: str | None, tier: Tier) -> "Sizing":
+        """Return it with what a control breaks in a tier; itself without a control.
+
+        Raises:
+            ValueError: There is no such control.
+        """
+        match control:
+            case None:
+                return self
+            case "frozen-hpa":
+                least = self.pods[tier].least
+                return replace(self, pods={**self.pods, tier: replace(self.pods[tier], most=least)})
+            case "pinned":
+                return replace(self, pinned=tier)
+        raise ValueError(f"expected {FROZEN} or {PINNED}, came {control!r}")
+
+
+def fitted(tier: Tier, model: str, *, images: Mapping[Tier, str], inflight_target: int | None) -> Sizing:
+    """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
+
+    On two cores, generator, gateways, model servers and control plane share the processors. A model server of 300m
+    starts within some ten seconds, and four of them with what stands beside them fit.
+    """
+    pods: dict[Tier, Pods] = {
+        "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
+        "serving": Pods(1, 4, 300) if tier == "serving" else Pods(2, 2, 500),
+    }
+    return Sizing(pods=pods, model=model, images=images, inflight_target=inflight_target if tier == "serving" else None)

@@ -1,0 +1,36 @@
+"""What the model server's log says while models are missing."""
+
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from tidegate_proto.server_config_pb2 import ModelConfig
+from tidegate_serving.catalog import Catalog
+from tidegate_serving.savedmodel import LoadError, SavedModel
+from tidegate_serving.server import _load
+
+
+def broken(folder: Path) -> SavedModel:
+    raise LoadError(f"{folder}: broken")
+
+
+class Steps(threading.Event):
+    """Does one thing at each wait, and is set after the last."""
+
+    def __init__(self, steps: Sequence[Callable[[], object]]) -> None:
+        super().__init__()
+        self._steps = list(steps)
+
+    def wait(self, _: float | None = None) -> bool:
+        self._steps.pop(0)()
+        if not self._steps:
+            self.set()
+        return self.is_set()
+
+
+def test_why_it_waits_is_logged_when_that_changes_and_not_at_every_look(tmp_path, caplog):
+    catalog = Catalog([ModelConfig(name="gate", base_path=str(tmp_path))], broken)
+    stop = Steps([lambda: None, lambda: None, (tmp_path / "1").mkdir, lambda: None, lambda: None])
+    assert not _load(catalog, 60.0, stop)
+    waits = [vars(record)["missing"] for record in caplog.records if record.getMessage() == "waiting for models"]
+    assert [reason.partition(": ")[2][:10] for (reason,) in waits] == ["no version", f"{tmp_path}/1"[:10]]
