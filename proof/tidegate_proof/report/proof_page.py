@@ -164,4 +164,4 @@ def _intervals(intervals: Sequence[Interval]) -> Table:
 
 def _limits(members: Sequence[Member]) -> list[str]:
     """List what all runs' limits say, each once."""
-    return list(dict.fromkeys(sentence for member in members for sentence in limits(member.run.record.plan)))
+    return list(dict.fromkeys(sentence for member in members for sentence in limits(member.run.record)))
