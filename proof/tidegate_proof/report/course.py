@@ -55,7 +55,7 @@ class Course:
 
     def frame(self, width: float, height: float) -> Frame:
         """Make a picture's frame; all of one width have their sides at the same places."""
-        return Frame(width, height, 0, self.end_s, left=54 if width == WIDE else 46)
+        return Frame(width, height, 0, self.end_s, left=54 if width == WIDE else 52)
 
     @property
     def grain_s(self) -> int:

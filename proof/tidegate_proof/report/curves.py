@@ -9,7 +9,7 @@ from tidegate_proof.report import svg
 from tidegate_proof.report.axes import Frame, decades, linear, span
 from tidegate_proof.report.wording import digits, latency, rate, several, slug
 
-WIDTH = 460
+WIDTH = 440
 """Of both pictures: two stand side by side where there is room."""
 
 HEIGHT = 350

@@ -57,7 +57,8 @@ def distance(metric: str, limit: float, value: float | None) -> str:
         return "no figure"
     if value == limit:
         return "equal"
-    return f"{figure(metric, abs(value - limit))} {'above' if value > limit else 'below'}"
+    off = figure(metric, abs(value - limit))
+    return f"{off.replace('%', 'points')} {'above' if value > limit else 'below'}"
 
 
 def drawn(limit: float, value: float | None, *, passed: bool | None) -> Markup:
