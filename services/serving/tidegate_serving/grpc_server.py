@@ -1,5 +1,6 @@
 """The gRPC side: ports, TLS, health and reflection around what answers the methods."""
 
+import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -67,10 +68,11 @@ class GrpcServer:
         for name in ("", *self._services):
             self._health.set(name, status)
 
-    def stop(self, grace_s: float) -> None:
-        """Say NOT_SERVING, take no new calls, and return when those in flight are done, or have had their time."""
+    def stop(self, grace_s: float) -> threading.Event:
+        """Say NOT_SERVING and take no new calls; the event is set when those in flight are done, or had their time."""
         self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        stopped: threading.Event = self._server.stop(grace_s)
+        return stopped
 
     def _listen(self, settings: Settings) -> int:
         address = f"0.0.0.0:{settings.port}"

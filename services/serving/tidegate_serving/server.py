@@ -4,14 +4,10 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
-from typing import TYPE_CHECKING
-from wsgiref.simple_server import WSGIRequestHandler, make_server
-
-import prometheus_client
-from prometheus_client.exposition import ThreadingWSGIServer
 
 from tidegate_proto.server_config_pb2 import ModelServerConfig
 from tidegate_proto.services import HANDLE_RELOAD_CONFIG_REQUEST
@@ -21,16 +17,15 @@ from tidegate_serving.catalog import Catalog
 from tidegate_serving.errors import CODES, ServingError
 from tidegate_serving.flags import FlagError
 from tidegate_serving.grpc_server import GrpcServer, PortError
+from tidegate_serving.in_process import InProcessPredictor
 from tidegate_serving.loading import Load, Loader
 from tidegate_serving.metrics import RequestMetrics
 from tidegate_serving.model_service import reload_config
+from tidegate_serving.rest import PortTakenError, RestServer, application
 from tidegate_serving.savedmodel import Options
 from tidegate_serving.servicer import Servicer, answering
 from tidegate_serving.settings import Settings, read_text_proto
 from tidegate_serving.warm_up import load_warm
-
-if TYPE_CHECKING:
-    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 log = logging.getLogger(__name__)
 
@@ -72,8 +67,8 @@ def serve(settings: Settings) -> None:
         server = GrpcServer(settings, threads, behaviours)
     except PortError as error:
         raise StartError(str(error)) from None
-    if settings.rest_api_port and settings.monitoring_path:
-        _serve_metrics(settings.rest_api_port, metrics)
+    rest = ExitStack()
+    _serve_rest(settings, InProcessPredictor(Servicer(catalog, metrics, "REST"), threads), metrics, rest)
     server.tell_health(serving=True)
     server.start()
     log.info("listening", extra={"port": server.port, "models": [config.name for config in catalog.configs()]})
@@ -90,7 +85,9 @@ def serve(settings: Settings) -> None:
     log.info("stopping")
     for watcher in watchers:
         watcher.join()  # the last look may not say SERVING after the server says that it is not
-    server.stop(GRACE_S)
+    stopped = server.stop(GRACE_S)
+    rest.close()
+    stopped.wait()
     loader.close()
     log.info("stopped")
 
@@ -164,25 +161,18 @@ def _watch(look: Callable[[], None], every_s: float, stop: threading.Event) -> t
     return thread
 
 
-def _serve_metrics(port: int, metrics: RequestMetrics) -> None:
-    """Serve them in the text format whatever is asked for, as TF Serving does.
+def _serve_rest(settings: Settings, predictor: InProcessPredictor, metrics: RequestMetrics, opened: ExitStack) -> None:
+    """Open the HTTP port, if there is to be one, until `opened` is closed.
 
-    Prometheus asks for OpenMetrics first, and prometheus-client writes no colons there: the names would be others.
+    Raises:
+        StartError: The port is not to be had.
     """
-    answer: WSGIApplication = prometheus_client.make_wsgi_app(metrics.registry())
-
-    def answer_as_text(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
-        return answer(environ | {"HTTP_ACCEPT": ""}, start_response)
-
+    if not settings.rest_api_port:
+        return
+    scraped = (settings.monitoring_path, metrics.registry()) if settings.monitoring_path else None
+    app = application(predictor, settings.rest_timeout_s, scraped, cors=settings.rest_cors)
     try:
-        server = make_server("0.0.0.0", port, answer_as_text, ThreadingWSGIServer, QuietHandler)  # noqa: S104 as gRPC's
-    except OSError as error:
-        raise StartError(f"port {port}: {error.strerror}: choose another with --rest_api_port=NUMBER") from None
-    threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Logs no scrapes."""
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 as its base calls it
-        """Log nothing."""
+        opened.callback(RestServer(app, settings.rest_api_port).close)
+    except PortTakenError as error:
+        port = settings.rest_api_port
+        raise StartError(f"port {port}: {error}: choose another with --rest_api_port=NUMBER") from None
