@@ -98,7 +98,7 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
             scenario = replace(scenario, work_iterations=args.iterations)
         knee, record = knee_used(args.knee, scenario) if args.knee else (None, None)
         latency_ms = args.latency_ms or (record.slo.latency_ms if record else 500.0)
-        terms = Terms(slo=Slo(latency_ms=latency_ms), back_s=args.back_s, violation_s=args.back_s + args.back_s // 4)
+        terms = Terms.of(Slo(latency_ms=latency_ms), args.back_s)
         pending = record.knee.mean_pending if record and record.knee else None
         inflight = not args.cpu_only and scenario.tier == "serving" and await has_keda(place)
         order = Order(
@@ -111,7 +111,9 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
             seed=args.seed,
         )
         signals = Signals(
-            images=dict(args.image), inflight_target=(args.target or target_for(pending)) if inflight else None
+            images=dict(args.image),
+            inflight_target=(args.target or target_for(pending)) if inflight else None,
+            pending_at_knee=pending,
         )
         name = "-".join(filter(None, (scenario.name, args.control)))
         return await perform(order, place, signals, new_folder(args.output, name), console)

@@ -55,11 +55,13 @@ class Need:
         folder: Whose disk will hold the record; exists.
         requests: How many.
         peak_rps: The highest rate.
+        cpu_m: Millicores that all its pods together request at most.
     """
 
     folder: Path
     requests: int
     peak_rps: float
+    cpu_m: int
 
 
 def clock(here: datetime, there: datetime) -> Check:
@@ -114,6 +116,28 @@ def timers(late_ms: float) -> Check:
     )
 
 
+def room(nodes: Iterable[Object], pods: Iterable[Object], wanted_m: int) -> Check:
+    """Whether the nodes have room for all pods that the autoscalers may ask for."""
+    free_m = sum(millicores(node["status"]["allocatable"]["cpu"]) for node in nodes)
+    free_m -= sum(
+        millicores(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
+        for pod in pods
+        if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+        for container in pod["spec"]["containers"]
+    )
+    return Check(
+        "the nodes have room for every pod",
+        free_m >= wanted_m,
+        f"{free_m}m CPU not requested, {wanted_m}m wanted",
+        "remove what else is there, or add a node: pods that are Pending would be measured",
+    )
+
+
+def millicores(quantity: str) -> int:
+    """Read a quantity of CPU, such as `2`, `0.5` or `250m`."""
+    return int(quantity[:-1]) if quantity.endswith("m") else round(1000 * float(quantity))
+
+
 def direct(url: str, processes: Iterable[str]) -> Check:
     """Whether the way to the gateway leads to all of its pods."""
     forward = port_forward(url, processes)
@@ -148,8 +172,10 @@ async def before(api: Api, need: Need) -> list[Check]:
         version: Object | None = await api.get("/apis/metrics.k8s.io/v1beta1")
     except ApiError:
         version = None
+    nodes, pods = (await api.get("/api/v1/nodes"))["items"], (await api.get("/api/v1/pods"))["items"]
     return [
         metrics_server(version),
+        room(nodes, pods, need.cpu_m),
         clock(here, there),
         disk(need.folder, shutil.disk_usage(need.folder).free, need.requests),
         rate(need.peak_rps),
