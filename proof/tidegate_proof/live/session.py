@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -110,9 +109,8 @@ async def staged(place: Place, name: str, sizing: Sizing, need: Need, console: C
         async with namespace(place.kubectl, name, console.say, keep=place.keep):
             console.say(f"Deploying into the namespace {name} …")
             began = time.monotonic()
-            tidegate = Tidegate(place.kubectl, api, name, sizing)
-            with tempfile.TemporaryDirectory(prefix="tidegate-manifests-") as written:
-                await stop.during(tidegate.deploy(Path(written) / "run", place.manifests, console.say))
+            tidegate = Tidegate(place.kubectl, api, name)
+            await stop.during(tidegate.deploy(sizing, place.manifests, console.say))
             url = await stop.during(address.find(api, name, place.url))
             console.say(f"Deployed in {time.monotonic() - began:.0f} s; the gateway is {url}")
             autoscalers = await tidegate.autoscalers()
