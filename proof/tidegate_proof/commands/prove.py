@@ -1,4 +1,4 @@
-"""`tidegate-proof prove`: a knee, a run that has to pass, and controls that have to fail, on the cluster of your kubectl."""
+"""`tidegate-proof prove`: a knee, runs that have to pass, and controls that have to fail, on your cluster."""
 
 import argparse
 import sys
@@ -24,7 +24,7 @@ EPILOG = """
 The short form takes some eleven minutes, --full some fifty. A proof is void when a control does not fail: then its
 thresholds hold whatever happens, and nothing is shown.
 
-Exit codes: 0 passed, 1 failed or void, 3 partial (interrupted, or something went wrong on the way), 4 nothing took place.
+Exit codes: 0 passed, 1 failed or void, 3 partial (interrupted, or something went wrong on the way), 4 no run.
 """
 
 

@@ -95,7 +95,7 @@ class Tidegate:
         self.namespace = namespace
 
     async def deploy(self, sizing: Sizing, checkout: Path, say: Say) -> None:
-        """Deploy, or change what is deployed, and wait until nothing of before is left and every autoscaler has figures.
+        """Deploy, or change what is deployed; wait until nothing of before is left and autoscalers have figures.
 
         Args:
             sizing: How.

@@ -84,9 +84,8 @@ def is_ready(pod: Object) -> bool:
 def is_rolling(deployment: Object) -> bool:
     """Whether a Deployment has pods of before, or has not looked at its newest form yet."""
     status = deployment.get("status", {})
-    return status.get("observedGeneration", 0) < deployment["metadata"].get("generation", 0) or status.get(
-        "updatedReplicas", 0
-    ) < status.get("replicas", 0)
+    seen = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"].get("generation", 0))
+    return not seen or int(status.get("updatedReplicas", 0)) < int(status.get("replicas", 0))
 
 
 def condition(found: Object, kind: str) -> str:

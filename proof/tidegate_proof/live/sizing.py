@@ -11,8 +11,8 @@ TIERS: tuple[Tier, ...] = ("web", "serving")
 REQUESTED = 3
 """A pod's limit as a multiple of its request."""
 
-FROZEN = "frozen-hpa"
-PINNED = "pinned"
+FROZEN: Literal["frozen-hpa"] = "frozen-hpa"
+PINNED: Literal["pinned"] = "pinned"
 
 
 @dataclass(frozen=True, slots=True)
