@@ -56,7 +56,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option = parser.add_argument
     option("scenario", choices=sorted(SCENARIOS), metavar="SCENARIO", help=", ".join(sorted(SCENARIOS)))
     capacity = parser.add_mutually_exclusive_group(required=True)
-    capacity.add_argument("--knee", type=Path, metavar="FILE", help="knee.json of one replica, or its folder")
+    capacity.add_argument("--knee", type=Path, metavar="FILE", help="knee.json of one replica: `tidegate-proof knee`")
     capacity.add_argument("--capacity", type=positive, metavar="RPS", help="what one replica can do, if you know it")
     option("--control", choices=(FROZEN, PINNED), help="break this on purpose; the run must then fail")
     option("--latency-ms", type=positive, metavar="MS", help="p99 that is promised (default: the knee's, or 500)")
@@ -105,6 +105,7 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
             scenario=scenario,
             capacity_rps=knee.capacity_rps if knee else args.capacity,
             knee=knee,
+            knee_file=args.knee,
             terms=terms,
             control=args.control,
             duration_s=args.duration,

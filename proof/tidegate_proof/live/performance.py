@@ -14,6 +14,7 @@ from tidegate_proof.live.session import Place, Stage, measure, staged
 from tidegate_proof.live.sizing import Sizing, Tier, fitted
 from tidegate_proof.live.trials import Order, prepare
 from tidegate_proof.record.verdict import Verdict
+from tidegate_proof.verdict.proof import KNEE
 
 LEAST_TARGET = 1
 
@@ -97,12 +98,12 @@ async def perform(order: Order, place: Place, signals: Signals, folder: Path, co
             await gone(place.kubectl, [name], console.say)
 
 
-async def perform_on(stage: Stage, order: Order, folder: Path, console: Console, knee: Path | None = None) -> None:
-    """Run an order on what is deployed; the record has no verdict yet."""
+async def perform_on(stage: Stage, order: Order, folder: Path, console: Console) -> None:
+    """Run an order on what is deployed; the record has no verdict yet, and a copy of the knee that its plan names."""
     trial = await console.stop.during(prepare(order, stage))
     reason = await measure(stage, trial, folder, console)
-    if knee is not None:
-        shutil.copyfile(knee, folder / "knee.json")
+    if order.knee_file is not None:
+        shutil.copyfile(order.knee_file, folder / KNEE)
     if reason is not None:
         console.say(f"Broken off: {reason}")
 

@@ -150,7 +150,7 @@ class Proving:
         folder.mkdir()
         write_document(folder / KNEE, record)
         self.knees.append(folder.name)
-        used = knee_used(folder, scenario)
+        used = knee_used(folder / KNEE, scenario)
         self.console.say(
             f"One {part.tier} replica takes {used[0].capacity_rps:.4g} requests/s ({time.monotonic() - began:.0f} s)"
         )
@@ -168,6 +168,7 @@ class Proving:
             scenario=item.scenario,
             capacity_rps=knee.capacity_rps,
             knee=knee,
+            knee_file=self.folder / f"knee-{part.tier}" / KNEE,
             terms=Terms.of(part.slo, part.back_s),
             control=item.control,
             duration_s=item.duration_s,
@@ -181,6 +182,6 @@ class Proving:
             stage.tidegate.deploy(signals.sizing(order), self.place.manifests, self.console.say)
         )
         self.console.say(f"Set up in {time.monotonic() - began:.0f} s")
-        await perform_on(stage, order, folder, self.console, self.folder / f"knee-{part.tier}" / KNEE)
+        await perform_on(stage, order, folder, self.console)
         judged(order, folder, self.console)
         self.runs.append(folder.name)
