@@ -80,7 +80,7 @@ SHORT = (
         SERVING_SLO,
         Search(lowest_rps=8, highest_rps=500, duration_s=8, resolution=0.2, most_steps=14),
         back_s=40,
-        items=with_controls("step", 130),
+        items=with_controls("step", 120),
     ),
 )
 """Some eleven minutes."""
