@@ -52,7 +52,6 @@ def test_autoscalers_without_figures_are_refused():
     unknown = preconditions.autoscaler("tidegate-serving", sample("hpa-unknown"))
     assert not unknown.passed
     assert "<unknown>: Resource cpu" in unknown.found
-    assert not preconditions.autoscaler("tidegate-serving", None).passed
 
 
 async def test_a_cluster_without_metrics_server_is_refused_and_one_with_it_is_not(tmp_path):

@@ -21,7 +21,7 @@ from tidegate_proof.record.proof import Proof
 from tidegate_proof.verdict.verify import Outcome
 
 EPILOG = """
-The short form takes some eleven minutes, --full some fifty. A proof is void when a control does not fail: then its
+The short form takes some eleven minutes, --full some fifty-five. A proof is void when a control does not fail: then its
 thresholds hold whatever happens, and nothing is shown.
 
 Exit codes: 0 passed, 1 failed or void, 3 partial (interrupted, or something went wrong on the way), 4 no run.

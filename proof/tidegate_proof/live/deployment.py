@@ -179,14 +179,14 @@ def unfit(autoscaler: Object | None, tier: Tier, sizing: Sizing) -> list[str]:
     spec, pods = autoscaler["spec"], sizing.pods[tier]
     if (spec.get("minReplicas", 1), spec["maxReplicas"]) != (pods.least, pods.most):
         return [f"the {tier} autoscaler's bounds"]
+    if pods.least == pods.most:
+        return []  # whatever it knows, it changes nothing
     unknown = unknown_metrics(autoscaler)
     asked = [metric["type"] for metric in spec["metrics"]]
     if tier == "serving" and sizing.inflight_target is not None and "External" not in asked:
         unknown.append("pending predictions")
     if unknown:
         return [f"the {tier} autoscaler's {', '.join(unknown)}"]
-    if condition(autoscaler, "ScalingActive") != "True":
-        return [f"the {tier} autoscaler to be active"]
-    if autoscaler["status"].get("currentReplicas", 0) < pods.least:
-        return [f"the {tier} autoscaler's least number of pods"]
-    return []
+    active = condition(autoscaler, "ScalingActive") == "True"
+    enough = autoscaler["status"].get("currentReplicas", 0) >= pods.least
+    return [] if active and enough else [f"the {tier} autoscaler to be active"]

@@ -1,14 +1,11 @@
 """Makes a run's plan: the load as multiples of one replica's capacity, what it must show, and on what it runs."""
 
-import os
-import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import groupby
 
-from tidegate_proof.record.plan import Control, Phase, Shape, Slo, Threshold, Tier
+from tidegate_proof.record.plan import Control, Phase, Slo, Threshold, Tier
 
 MOST_PHASES = 8
 """A load with more levels than this changes all the time; it is one phase."""
@@ -101,22 +98,6 @@ def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Thre
                       why="an autoscaler that only adds is a bill")
         )  # fmt: skip
     return tuple(made)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what measures."""
-    return {
-        "tidegate": version("tidegate-proof"),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpus": str(os.cpu_count()),
-    }
-
-
-def shape_of(name: str, capacity_rps: float, multiples: tuple[float, float], **more: object) -> Shape:
-    """Return a shape whose rates are multiples of one replica's capacity."""
-    base, peak = (round(capacity_rps * multiple, 3) for multiple in multiples)
-    return Shape(name=name, base=base, peak=peak, **more)  # type: ignore[arg-type]  # the shape's own fields
 
 
 def hypothesis(text: str, control: Control | None) -> str:

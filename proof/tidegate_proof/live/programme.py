@@ -101,8 +101,8 @@ FULL = (
         "web",
         WEB_SLO,
         Search(lowest_rps=40, highest_rps=4000, duration_s=8, resolution=0.08),
-        back_s=75,
-        items=with_controls("web-step", 240, repeats=2),
+        back_s=100,  # the CPU signal, and connections that clients keep for 36 s at most
+        items=with_controls("web-step", 320, repeats=2),
     ),
 )
-"""Some fifty minutes."""
+"""Some fifty-five minutes."""

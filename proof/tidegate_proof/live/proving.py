@@ -16,7 +16,7 @@ from tidegate_proof.live import facts
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import name_for
 from tidegate_proof.live.performance import Signals, judged, need_of, perform_on, target_for
-from tidegate_proof.live.plan import Terms, versions
+from tidegate_proof.live.plan import Terms
 from tidegate_proof.live.programme import Item, Part
 from tidegate_proof.live.session import Place, Stage, staged
 from tidegate_proof.live.sizing import FROZEN, Tier
@@ -144,7 +144,7 @@ class Proving:
             knee=knee,
             refusal=refusal,
             cluster=await facts.cluster_of(stage.api, stage.tidegate),
-            versions=versions(),
+            versions=await facts.versions(stage.api),
             started=started,
         )
         folder = self.folder / f"knee-{part.tier}"

@@ -117,8 +117,7 @@ async def staged(place: Place, name: str, sizing: Sizing, need: Need, console: C
             await stop.during(tidegate.deploy(sizing, place.manifests, console.say))
             url = await stop.during(address.find(api, name, place.url))
             console.say(f"Deployed in {time.monotonic() - began:.0f} s; the gateway is {url}")
-            autoscalers = await tidegate.autoscalers()
-            tell(await stop.during(preconditions.after(url, autoscalers, sorted(autoscalers))), console)
+            tell(await stop.during(preconditions.after(url, await tidegate.autoscalers())), console)
             yield Stage(api, tidegate, url)
 
 

@@ -10,7 +10,7 @@ from scenarios import Scenario
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.live import facts
-from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds, versions
+from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds
 from tidegate_proof.live.session import Stage, Trial
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.knee import KneeRecord
@@ -114,7 +114,7 @@ async def prepare(order: Order, stage: Stage) -> Trial:
         autoscaler=await facts.autoscalers_of(stage.tidegate),
         forecast=None,
         cluster=await facts.cluster_of(stage.api, stage.tidegate),
-        versions=versions(),
+        versions=await facts.versions(stage.api),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     rates = rates_of(draft)
