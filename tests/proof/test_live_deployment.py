@@ -6,6 +6,7 @@ import pytest
 
 from tests.proof.live_api import ScriptedApi, listed, pod, sample
 from tidegate_proof.live import deployment as module
+from tidegate_proof.live import manifests
 from tidegate_proof.live import preconditions
 from tidegate_proof.live.deployment import DeployError, Tidegate, name_for, uneven, unfit
 from tidegate_proof.live.kubectl import Kubectl
@@ -68,7 +69,7 @@ def test_a_roll_out_is_waited_for_until_every_pod_is_new():
 @pytest.fixture
 def tidegate(monkeypatch):
     """Deploys nothing, for nothing is asked of kubectl."""
-    monkeypatch.setattr(module.manifests, "write", lambda folder, *_: folder)
+    monkeypatch.setattr(manifests, "write", lambda folder, *_: folder)
     monkeypatch.setattr(Kubectl, "run", lambda *_, **__: _nothing())
     monkeypatch.setattr(module, "LOOK_S", 0.01)
 

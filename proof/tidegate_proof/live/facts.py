@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tidegate_proof.live import priority
 from tidegate_proof.live.api import Api, Object
 from tidegate_proof.live.deployment import Tidegate
 from tidegate_proof.record.plan import TIERS, Cluster, Node, Tier
@@ -57,6 +58,7 @@ async def versions(api: Api) -> dict[str, str]:
         "python": platform.python_version(),
         "generator's system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "generator's processors": str(os.cpu_count()),
+        "generator's priority": priority.allowed(),
         "generator's machine": "none of the nodes" if node is None else f"the node {node}",
     }
 

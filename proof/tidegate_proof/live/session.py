@@ -1,10 +1,9 @@
 """One run from beginning to end: check, deploy, plan, load and look, judge, remove."""
 
 import contextlib
-import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,7 @@ from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import Generator, Limits
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target
-from tidegate_proof.live import address, preconditions
+from tidegate_proof.live import address, preconditions, priority
 from tidegate_proof.live.api import Api, ProxiedApi
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import Tidegate, namespace
@@ -28,9 +27,6 @@ from tidegate_proof.record.plan import Plan
 
 STARTS_IN_S = 3.0
 """Between writing the plan and the first request: time for the first looks at everything."""
-
-PRIORITY = -10
-"""The system's own number: the lower, the sooner."""
 
 NS = 1_000_000_000
 
@@ -153,20 +149,8 @@ async def measure(stage: Stage, trial: Trial, folder: Path, console: Console) ->
         columns = Columns(intended, plan.sha256()[:12])
         target = Target.of(f"{stage.url}/v1/models/{plan.model}:predict")
         generator = Generator(target, trial.payloads, columns, Limits(timeout_s=plan.timeout_s))
-        with preferred():
+        with priority.raised():
             return await Observation(stage.api, plan, Load(columns, generator), journal, clock, console).run()
-
-
-@contextlib.contextmanager
-def preferred() -> Iterator[None]:
-    """Let this process go first where the system allows it: it needs little, and its lateness would be measured."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, min(before, PRIORITY))
-    try:
-        yield
-    finally:
-        os.setpriority(os.PRIO_PROCESS, 0, before)
 
 
 def new_folder(under: Path, name: str) -> Path:
