@@ -6,8 +6,7 @@ import pytest
 
 from tests.proof.live_api import ScriptedApi, listed, pod, sample
 from tidegate_proof.live import deployment as module
-from tidegate_proof.live import manifests
-from tidegate_proof.live import preconditions
+from tidegate_proof.live import manifests, preconditions
 from tidegate_proof.live.deployment import DeployError, Tidegate, name_for, uneven, unfit
 from tidegate_proof.live.kubectl import Kubectl
 from tidegate_proof.live.objects import AUTOSCALER, DEPLOYMENT, POD, is_rolling

@@ -34,34 +34,38 @@ def settings(of: Manifest) -> dict[str, str]:
     return {one["name"]: one.get("value", "") for one in container(of)["env"]}
 
 
-def test_a_serving_run_scales_model_servers_on_pending_predictions_and_keeps_the_gateways(tmp_path):
-    found = rendered(tmp_path, sizing())
-    scaled = found["ScaledObject", "tidegate-serving"]["spec"]
+@pytest.fixture(scope="module")
+def usual(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Manifest]:
+    """What a serving run without a control deploys."""
+    return rendered(tmp_path_factory.mktemp("usual"), sizing())
+
+
+def test_a_serving_run_scales_model_servers_on_pending_predictions_and_keeps_the_gateways(usual):
+    scaled = usual["ScaledObject", "tidegate-serving"]["spec"]
     assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (1, 4)
     pending, cpu = scaled["triggers"]
     assert pending["metadata"]["targetValue"] == "3"
     assert "tidegate-web-ops.tidegate-proof-x.svc" in pending["metadata"]["url"]
     assert cpu["metadata"]["value"] == "180"
-    assert ("HorizontalPodAutoscaler", "tidegate-serving") not in found
-    web = found["HorizontalPodAutoscaler", "tidegate-web"]["spec"]
+    assert ("HorizontalPodAutoscaler", "tidegate-serving") not in usual
+    web = usual["HorizontalPodAutoscaler", "tidegate-web"]["spec"]
     assert (web["minReplicas"], web["maxReplicas"]) == (2, 2)
 
 
-def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(tmp_path):
-    found = rendered(tmp_path, sizing())
-    serving = container(found["Deployment", "tidegate-serving"])
+def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(usual):
+    serving = container(usual["Deployment", "tidegate-serving"])
     assert serving["image"] == "registry.example:5000/team/serving:0.9"
     assert (serving["resources"]["requests"]["cpu"], serving["resources"]["limits"]["cpu"]) == ("100m", "300m")
-    told = settings(found["Deployment", "tidegate-web"])
+    told = settings(usual["Deployment", "tidegate-web"])
     assert told["TIDEGATE_EXPOSE_ROUTE"] == "1"
     assert told["TIDEGATE_MODELS"] == "work"
     assert told["TIDEGATE_MAX_INFLIGHT"] == told["TIDEGATE_MAX_QUEUE"] == "10"
     (config,) = [
-        one for (kind, name), one in found.items() if kind == "ConfigMap" and name.startswith("tidegate-models")
+        one for (kind, name), one in usual.items() if kind == "ConfigMap" and name.startswith("tidegate-models")
     ]
     assert 'name: "work"' in config["data"]["models.config"]
     assert "digits" not in config["data"]["models.config"]
-    assert found["ConfigMap", "tidegate-routes"]["data"]["routes.yaml"].startswith("work:")
+    assert usual["ConfigMap", "tidegate-routes"]["data"]["routes.yaml"].startswith("work:")
 
 
 def test_without_keda_cpu_alone_scales(tmp_path):
