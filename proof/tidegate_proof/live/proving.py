@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -90,7 +90,7 @@ class Proving:
             scenario=part.first, capacity_rps=part.search.highest_rps / part.first.peak_of_knee, knee=None,
             terms=Terms.of(part.slo, part.back_s), control=FROZEN, duration_s=part.items[0].duration_s,
         )  # fmt: skip
-        need = need_of(unmeasured, alone.sizing(unmeasured), self.folder)
+        need = need_of(unmeasured, alone.sizing(replace(unmeasured, control=None)), self.folder)
         async with staged(self.place, name, alone.sizing(unmeasured), need, self.console) as stage:
             knee, record = await self.console.stop.during(self._knee(stage, part))
             pending = record.knee.mean_pending if record.knee else None
