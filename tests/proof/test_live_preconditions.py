@@ -82,7 +82,9 @@ def test_the_way_to_the_gateway_is_a_load_balancer_this_machines_port_or_a_nodes
         "spec": {"ports": [{"port": 8080, "nodePort": 30123}]},
         "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}, {"hostname": "lb.example"}]}},
     }
-    node = {"status": {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.9"}]}}
+    node = {
+        "status": {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.9"}]}
+    }
     assert list(candidates(service, [node])) == [
         "http://203.0.113.5:8080",
         "http://lb.example:8080",
