@@ -114,7 +114,7 @@ def lost(run: Run) -> Section:
         ["Answered by a gateway and never received", count(figures.lost.gateway), ""],
         ["Of these, beyond what the client saw fail", count(figures.lost.unexplained), agreed],
     ]
-    columns = [Column("Whole run"), Column("Requests", number=True), Column("")]
+    columns = [Column("Whole run"), Column("Requests", number=True), Column("Verdict")]
     ends = Table("Requests lost at each end", columns, rows)
     parts: list[Part] = [_flow(run), ends, _gateways(run)]
     if figures.lost.at_client:
@@ -143,7 +143,7 @@ def _flow(run: Run) -> Table:
 
 def _gateways(run: Run) -> Table:
     titles = ("It answered", "The client received", "Missing", "Twice")
-    columns = [Column("Gateway pod"), *(Column(title, number=True) for title in titles), Column("")]
+    columns = [Column("Gateway pod"), *(Column(title, number=True) for title in titles), Column("Verdict")]
     rows = [[name, *_account(of)] for name, of in sorted(run.verdict.figures.lost.by_pod.items())]
     return Table("Each gateway's account", columns, rows, heading="Gateway by gateway")
 
