@@ -38,7 +38,8 @@ complete_name() { # IMAGE
 
 # The state of the code, where git knows it. The date is the commit's, so that the same commit gets the same labels
 if revision=$(git rev-parse HEAD 2>/dev/null); then
-    [ -z "$(git status --porcelain)" ] || revision=$revision-dirty
+    # What is deployed is no part of any image, and each deployment changes it
+    [ -z "$(git status --porcelain -- . ':!k8s/overlays')" ] || revision=$revision-dirty
     created=$(TZ=UTC0 git show --no-patch --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ HEAD)
 else
     say "This is no git checkout: the images will not say which revision they are of"

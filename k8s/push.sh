@@ -1,7 +1,7 @@
 #!/bin/sh
 # Pushes images to a registry as REGISTRY/tidegate-NAME:TAG, and prints their digests.
 # `push.sh tidegate/web:0.1.0 …` only these. Without arguments those of this checkout, and those that k8s/overlays/own
-# deploys; then it writes that overlay so that it deploys from the registry.
+# (or OWN) deploys; then it writes that overlay so that it deploys from the registry.
 #   REGISTRY=registry.example/team   where to; docker.io/USER for Docker Hub
 #   IMAGES="web …"                   only these of this checkout
 . "$(dirname "$0")/say.sh"
@@ -19,7 +19,7 @@ trap 'rm -f "$words"' EXIT
 
 # What the release state names; its serving image may hold the user's models
 deployed() {
-    state=k8s/overlays/own/release.yaml
+    state=${OWN:-k8s/overlays/own}/release.yaml
     [ -e "$state" ] || return 0
     for name in web serving; do
         sed -n "s/^$name: {tag: \([^,}]*\).*/\1/p" "$state" | tr -d "\"'" | sed "s|^|tidegate/$name:|"

@@ -6,8 +6,9 @@ cd "$(dirname "$0")/.."
 python=${VENV:-.venv}/bin/python
 
 say() { printf '%s\n' "$*"; }
+say_error() { printf '\ntidegate: %s\n' "$*" >&2; }
 die() {
-    printf '\ntidegate: %s\n' "$*" >&2
+    say_error "$*"
     exit 1
 }
 
@@ -20,9 +21,9 @@ need_docker() {
     docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
 }
 
-# Also for those who may look into their own namespace alone
-has_keda() {
-    kubectl api-resources --api-group=keda.sh --output name 2>/dev/null | grep -q '^scaledobjects\.'
+# Whether the cluster knows a kind, also for those who may look into their own namespace alone
+has_kind() { # PLURAL.GROUP
+    kubectl api-resources --api-group="${1#*.}" --output name 2>/dev/null | grep -qx "$1"
 }
 
 # The folder whose pyproject.toml has an image's version

@@ -1,13 +1,14 @@
 """`k8s/release.sh VERB`: change what is deployed. Each verb reads variables from the environment, as make gives them.
 
-deploy    MODEL NAME VERSION OVERLAY COMPONENTS REGISTRY WEB_VERSION SKIP_BUILD SKIP_TRIAL
+deploy    MODEL NAME VERSION OVERLAY COMPONENTS REGISTRY WEB_VERSION SKIP_BUILD SKIP_TRIAL FORCE
 release   NAME MODEL VERSION SKIP_TRIAL
 canary    NAME PERCENT
-promote   NAME FORCE HOST
+promote   NAME FORCE; HOST, SAMPLES and the others of k8s/compare-versions.sh
 rollback  NAME, or TIER=web TO
 registry  REGISTRY: only writes the folder
 
 OWN names another folder than k8s/overlays/own for what is deployed, one for each cluster or namespace.
+WAIT_S (300) is the longest wait for pods.
 """
 
 import os
@@ -17,16 +18,17 @@ from pathlib import Path
 from release import commands
 from release.checkout import Checkout
 from release.cluster import ClusterError
+from release.comparison import DiffersError, NotComparedError
 from release.images import ImageError
 from release.session import Session
 from release.state import StateError
 from release.transitions import TransitionError
 from tidegate_serving.model_source import ModelSourceError
 
-REFUSED = (ModelSourceError, StateError, TransitionError)
+REFUSED = (ModelSourceError, NotComparedError, StateError, TransitionError)
 """Nothing was done."""
 
-FAILED = (ClusterError, ImageError)
+FAILED = (ClusterError, DiffersError, ImageError)
 
 INTERRUPTED = 130
 """The shell's own code for Ctrl-C."""

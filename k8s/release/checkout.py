@@ -14,6 +14,8 @@ from tidegate_proto.server_config_pb2 import ModelServerConfig
 OWN = "k8s/overlays/own"
 
 BASE = "k8s/base"
+LOADTEST = "k8s/components/loadtest"
+NO_COMPONENTS = "none"
 WHOLE = "k8s"
 """Lists the base alone. An overlay below it cannot name it: to kustomize that is a cycle."""
 
@@ -30,9 +32,10 @@ class Checkout:
         self.root = root
         self.own = root / (own or OWN)
 
-    def version(self, tier: str) -> str:
-        """Return the version of a tier's package, which is its image's tag."""
-        text = (self.root / "services" / tier / "pyproject.toml").read_text()
+    def version(self, image: str) -> str:
+        """Return the version of an image's package (web, serving, loadtest), which is its tag."""
+        package = self.root if image == "loadtest" else self.root / "services" / image
+        text = (package / "pyproject.toml").read_text()
         return str(tomllib.loads(text)["project"]["version"])
 
     def deployed(self) -> State:
@@ -78,18 +81,20 @@ class Checkout:
             return BASE
         return self._within(folder)
 
-    def components(self, names: str) -> tuple[str, ...]:
-        """Return what COMPONENTS names: folders of k8s/components, or others.
+    def components(self, names: str) -> tuple[str, ...] | None:
+        """Return what COMPONENTS names: folders of k8s/components, or others; None for what is deployed already.
 
         Raises:
             StateError: There is no such component.
         """
+        if names in {"", NO_COMPONENTS}:
+            return () if names else None
         found = []
         for name in names.split():
             folder = self.root / "k8s/components" / name
             if not (folder / "kustomization.yaml").is_file():
                 there = ", ".join(sorted(path.name for path in folder.parent.iterdir()))
-                raise StateError(f"COMPONENTS={names}: expected some of {there}; came {name}")
+                raise StateError(f"COMPONENTS={names}: expected {NO_COMPONENTS}, or some of {there}; came {name}")
             found.append(self._within(folder))
         return tuple(found)
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from release.state import Model, State
+from release.diagnosis import is_leaving, is_ready
+from release.state import Model, Place, State
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -69,14 +70,15 @@ def kubectl(*arguments: str) -> str:
     return done.stdout
 
 
-def roll_out(folder: Path) -> None:
-    """Apply an overlay, and wait until the pods of both tiers are of it.
+def place() -> Place:
+    """Return where kubectl points.
 
     Raises:
-        ClusterError: They are not; what they say has been written.
+        ClusterError: It has no context.
     """
-    if subprocess.run([str(ROOT / "k8s/rollout.sh"), str(folder)], check=False).returncode != 0:
-        raise ClusterError("the roll-out has not come to its end: the lines above say why")
+    template = "jsonpath={.current-context}{'\\n'}{.contexts[0].context.namespace}"
+    context, _, namespace = kubectl("config", "view", "--minify", "--output", template).partition("\n")
+    return Place(context, namespace.strip() or "default")
 
 
 def hand_over(image: str, registry: str, environment: Mapping[str, str]) -> None:
@@ -96,22 +98,12 @@ def pods(tier: str) -> list[dict[str, Any]]:
     return list(found["items"])
 
 
-def is_leaving(pod: Mapping[str, Any]) -> bool:
-    """Whether a pod was told to stop."""
-    return "deletionTimestamp" in pod["metadata"]
-
-
 def gateways() -> list[Gateway]:
     """Ask every gateway that gets requests for what it goes by."""
-    ready = [pod["metadata"]["name"] for pod in pods("web") if not is_leaving(pod) and _is_ready(pod)]
+    ready = [pod["metadata"]["name"] for pod in pods("web") if not is_leaving(pod) and is_ready(pod)]
     return [
         _gateway(json.loads(kubectl("exec", pod, "--container", "web", "--", "python3", "-c", ASK))) for pod in ready
     ]
-
-
-def _is_ready(pod: Mapping[str, Any]) -> bool:
-    conditions = pod.get("status", {}).get("conditions", ())
-    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
 
 
 def _gateway(document: Mapping[str, Any]) -> Gateway:
@@ -197,14 +189,6 @@ def wait_until_gone(tell: Callable[[str], None]) -> None:
             tell(f"Waiting for the model servers from before to leave: {', '.join(leaving)}")
             told = True
         time.sleep(1)
-
-
-def is_rolled_out(tier: str) -> bool:
-    """Whether all pods of a tier are of its newest template, and ready."""
-    deployment = json.loads(kubectl("get", "deployment", f"tidegate-{tier}", "--output", "json"))
-    status, wanted = deployment.get("status", {}), deployment["spec"].get("replicas", 1)
-    counts = {status.get(f"{kind}eplicas", 0) for kind in ("r", "updatedR", "availableR")}
-    return bool(status.get("observedGeneration", 0) >= deployment["metadata"]["generation"] and counts == {wanted})
 
 
 def say_why_not_loaded() -> Iterator[str]:

@@ -4,28 +4,29 @@ import os
 import subprocess
 from dataclasses import replace
 
-from release import cluster, images, transitions
+from release import cluster, images, rollout, transitions
 from release.candidate import Found, look, signatures
+from release.checkout import LOADTEST
 from release.cluster import ClusterError, LoadFailedError
+from release.comparison import compare
 from release.images import ImageError
 from release.session import Session
-from release.state import CANARY, PREVIOUS, STABLE, Image, Model, State
+from release.state import CANARY, PREVIOUS, Image, Model, State
 from release.transitions import TransitionError
 from tidegate_serving.model_source import ModelSourceError
-
-HTTP_PORT = 8080
 
 
 def deploy(session: Session) -> None:
     """Deploy this checkout, with the user's model where one is named."""
-    before = session.checkout.deployed()
+    before = session.deployed(elsewhere=bool(session.given("FORCE")))
     found = _found(session, next_version=1) if session.given("MODEL") else None
     if found is None and session.given("NAME"):
         raise ModelSourceError(f"NAME={session.given('NAME')} goes with MODEL=path/to/saved_model")
+    components = session.checkout.components(session.given("COMPONENTS"))
     state = replace(
         before,
         base=session.checkout.base(session.given("OVERLAY")) or before.base,
-        components=session.checkout.components(session.given("COMPONENTS")) or before.components,
+        components=before.components if components is None else components,
         registry=session.given("REGISTRY").rstrip("/") or before.registry,
         web=before.web.moved(session.given("WEB_VERSION") or session.checkout.version("web")),
     )
@@ -34,17 +35,27 @@ def deploy(session: Session) -> None:
     state = _tagged(session, before, state)
     if found is not None:
         _try(session, found)
+    load = ["loadtest"] if LOADTEST in state.components else []
     if not session.given("SKIP_BUILD"):
-        _build(session, "serving", *(["web"] if state.web.tag == session.checkout.version("web") else []))
+        web = ["web"] if state.web.tag == session.checkout.version("web") else []
+        _build(session, "serving", *web, *load)
     _hand_over(session, state, images.local("web", state.web.tag))
+    for image in load:
+        _hand_over(session, state, images.local(image, session.checkout.version(image)))
     _bring(session, before, state, found)
-    session.settle(state, _cards(found))
+    rollout.apply_shared(session.checkout.root / state.base / "cluster", session.tell)
+    try:
+        session.settle(state, _cards(found))
+    except ClusterError as error:
+        if state.web == before.web:
+            raise
+        raise ClusterError(f"{error}\nBack to the gateway before, {before.web.tag}: make rollback TIER=web") from None
     _report(session, state)
 
 
 def release(session: Session) -> None:
     """Serve a new version beside the stable one."""
-    before = session.checkout.deployed()
+    before = session.deployed()
     model = before.model(session.given("NAME"))
     if not session.given("MODEL") and model.volume is None:
         raise ModelSourceError(f"expected where the new version is: make release NAME={model.name} MODEL=path")
@@ -79,7 +90,7 @@ def release(session: Session) -> None:
 
 def canary(session: Session) -> None:
     """Send a share of the clients to the new version."""
-    state = session.checkout.deployed()
+    state = session.deployed()
     model = state.model(session.given("NAME"))
     percent = session.given("PERCENT").removesuffix("%")
     if not percent.isascii() or not percent.isdigit() or int(percent) > transitions.ALL:
@@ -92,26 +103,26 @@ def canary(session: Session) -> None:
 
 def promote(session: Session) -> None:
     """Make the new version the stable one, if it answers as the old one does."""
-    state = session.checkout.deployed()
+    state = session.deployed()
     model = state.model(session.given("NAME"))
     steps = transitions.promote(model)
     session.settle(state)
     if not steps:
         session.tell(f"Version {model.stable} of {model.name} is stable already")
     elif not session.given("FORCE") and model.labels[CANARY] != model.stable:
-        _compare(session, model)
+        compare(session.checkout, model, session.environment)
     session.walk(transitions.after(state, steps))
     _report(session, state.with_model(steps[-1] if steps else model))
 
 
 def roll_back(session: Session) -> None:
     """Go back: with a model by its weights first, with the gateway by its image."""
-    state = session.checkout.deployed()
+    state = session.deployed()
     if session.given("TIER"):
         _roll_back_tier(session, state)
         return
     model = state.model(session.given("NAME"))
-    steps = transitions.roll_back(model, loaded=cluster.is_rolled_out("serving") and _is_loaded(model))
+    steps = transitions.roll_back(model, loaded=rollout.is_tier_rolled_out("serving") and _is_loaded(model))
     after = transitions.after(state, steps)
     if CANARY not in steps[-1].labels and state.serving.previous:  # a release that did not come up: its image goes too
         after = [replace(step, serving=Image(state.serving.previous)) for step in after]
@@ -199,25 +210,6 @@ def _is_loaded(model: Model) -> bool:
         return not any(cluster.disagreement(model, gateway) for gateway in cluster.gateways())
     except LoadFailedError:
         return False
-
-
-def _compare(session: Session, model: Model) -> None:
-    """Ask both versions the same.
-
-    Raises:
-        ClusterError: They differ too much.
-    """
-    script = session.checkout.root / "k8s/compare-versions.sh"
-    card = session.checkout.own / f"cards/{model.name}.json"
-    old, new = model.labels[STABLE], model.labels[CANARY]
-    environment = {"NAME": model.name, "VERSIONS": f"{old},{new}"} | ({"CARD": str(card)} if card.is_file() else {})
-    with cluster.forwarded(HTTP_PORT) as address:
-        done = subprocess.run([script], check=False, env={"HOST": address, **session.environment, **environment})
-    if done.returncode != 0:
-        raise ClusterError(
-            f"version {new} of {model.name} was not promoted: it does not answer as version {old} does (see above). "
-            f"If it is to be so: make promote NAME={model.name} FORCE=1"
-        )
 
 
 def _report(session: Session, state: State) -> None:

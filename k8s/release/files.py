@@ -14,6 +14,7 @@ from tidegate_serving.model_source import ModelSource, configuration
 
 STATE_FILE = "release.yaml"
 CARDS = "cards"
+NAMESPACE_FILE = "namespace/kustomization.yaml"
 TIERS = ("web", "serving")
 
 HEAD = """\
@@ -22,6 +23,13 @@ apiVersion: kustomize.config.k8s.io/v1beta1
 kind: Kustomization
 resources:
   - {base}
+"""
+
+NAMESPACE = """\
+# Before the other components: some of them put the namespace into what they write
+apiVersion: kustomize.config.k8s.io/v1alpha1
+kind: Component
+namespace: {namespace}
 """
 
 CONFIGURATION = """\
@@ -104,7 +112,13 @@ def overlay(state: State, below: State, cards: Mapping[str, str], way: Callable[
     patches = "".join(_version(tier, state, below) for tier in TIERS)
     text = HEAD.format(base=way(state.base))
     if state.components:
-        text += "".join(["components:\n", *(f"  - {way(component)}\n" for component in state.components)])
+        first = ""
+        if state.place is not None:
+            namespace = json.dumps(state.place.namespace)
+            files[NAMESPACE_FILE] = NAMESPACE.format(namespace=namespace)
+            text += f"namespace: {namespace}\n"  # for what components bring
+            first = f"  - {PurePosixPath(NAMESPACE_FILE).parent}\n"
+        text += f"components:\n{first}" + "".join(f"  - {way(component)}\n" for component in state.components)
     if state.models != below.models:
         shown = {f"{CARDS}/{model.name}.json": cards[model.name] for model in state.models if model.name in cards}
         text += CONFIGURATION.format(cards=f"files: [{', '.join(shown)}]" if shown else "literals: []")
@@ -160,9 +174,11 @@ def write(folder: Path, files: Mapping[str, str]) -> None:
         (folder / CARDS).mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
             part = folder / f"{name}.part"
+            part.parent.mkdir(exist_ok=True)
             part.write_text(text)
             part.replace(folder / name)
-        for left in [*(folder / CARDS).glob("*.json"), folder / "models.config", folder / "routes.yaml"]:
+        others = (folder / name for name in ("models.config", "routes.yaml", NAMESPACE_FILE))
+        for left in [*(folder / CARDS).glob("*.json"), *others]:
             if left.relative_to(folder).as_posix() not in files:
                 left.unlink(missing_ok=True)
 

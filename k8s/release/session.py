@@ -3,12 +3,13 @@
 import fcntl
 import os
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
-from release import cluster
+from release import cluster, rollout
 from release.checkout import Checkout
-from release.state import State
+from release.state import State, StateError
 
 
 class Session:
@@ -47,14 +48,42 @@ class Session:
         """Return what the user has said; empty for nothing."""
         return self.environment.get(variable, "").strip()
 
+    def deployed(self, *, elsewhere: bool = False) -> State:
+        """Return what is deployed where kubectl points.
+
+        Args:
+            elsewhere: Whether it may be deployed in another place: it is to be deployed here then.
+
+        Raises:
+            StateError: It is deployed in another place, or release.yaml cannot be used.
+        """
+        state, here = self.checkout.deployed(), cluster.place()
+        if state.place not in {None, here} and not elsewhere:
+            folder = os.path.relpath(self.checkout.own)
+            raise StateError(
+                f"{folder} is what is deployed in {state.place}, and kubectl points to {here}.\n"
+                f"There: kubectl config use-context {state.place.context}, and\n"
+                f"       kubectl config set-context --current --namespace={state.place.namespace}\n"
+                "Here, apart from it: the same command with OWN=k8s/overlays/another-name\n"
+                f"Here instead, for the same models: make deploy FORCE=1, which leaves {state.place} as it is"
+            )
+        return replace(state, place=here)
+
+    def _wait_s(self) -> float:
+        text = self.given("WAIT_S")
+        if text and not (text.isascii() and text.isdigit()):
+            raise StateError(f"WAIT_S={text}: expected a whole number of seconds")
+        return float(text or rollout.WAIT_S)
+
     def settle(self, state: State, cards: Mapping[str, str] | None = None) -> None:
         """Take a step: write it, apply it, and wait until every pod is as it says.
 
         Raises:
             ClusterError: They are not in time.
         """
+        wait_s = self._wait_s()
         self.checkout.write(state, dict(cards or {}))
-        cluster.roll_out(self.checkout.own)
+        rollout.roll_out(self.checkout.own, self.tell, wait_s)
         cluster.wait_until_agreed(state, self.tell)
 
     def walk(self, steps: Sequence[State]) -> None:

@@ -87,6 +87,22 @@ class Image:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """A namespace of a cluster.
+
+    Attributes:
+        context: What kubectl calls the cluster.
+        namespace: The namespace.
+    """
+
+    context: str
+    namespace: str
+
+    def __str__(self) -> str:
+        return f"namespace {self.namespace} of {self.context}"
+
+
+@dataclass(frozen=True, slots=True)
 class State:
     """All that is deployed.
 
@@ -97,6 +113,7 @@ class State:
         web: The gateway's image.
         serving: The model servers' image.
         models: What is served, the form's first one first.
+        place: Where it is deployed; None where it is nowhere yet.
     """
 
     base: str
@@ -105,6 +122,7 @@ class State:
     web: Image
     serving: Image
     models: tuple[Model, ...]
+    place: Place | None = None
 
     def model(self, name: str) -> Model:
         """Return a model.
@@ -138,7 +156,8 @@ class State:
 
 def dump(state: State) -> str:
     """Write a state as YAML."""
-    document = {
+    where = {} if state.place is None else {"context": state.place.context, "namespace": state.place.namespace}
+    document = where | {
         "base": state.base,
         "components": list(state.components),
         "registry": state.registry,
@@ -179,6 +198,9 @@ def load(text: str) -> State:
     models = tuple(_model(entry) for entry in root.at("models").entries())
     if not models or len({model.name for model in models}) < len(models):
         raise StateError("models: expected one or more, each name once")
+    context, namespace = root.at("context", "").text(), root.at("namespace", "").text()
+    if bool(context) != bool(namespace):
+        raise root.at("namespace" if context else "context", "").wrong("both context and namespace, or neither")
     return State(
         base=root.at("base").text(),
         components=tuple(entry.text() for entry in root.at("components").entries()),
@@ -186,6 +208,7 @@ def load(text: str) -> State:
         web=_image(root.at("web")),
         serving=_image(root.at("serving")),
         models=models,
+        place=Place(context, namespace) if context else None,
     )
 
 

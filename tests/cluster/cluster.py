@@ -147,9 +147,13 @@ class Cluster:
                 if address["type"] == "InternalIP":
                     yield address["address"], port["nodePort"]
 
+    def has_keda(self) -> bool:
+        """Whether the cluster has KEDA."""
+        return self.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode == 0
+
     def need_keda(self) -> None:
         """Go on only on a cluster with KEDA."""
-        if self.run("kubectl", "get", "crd", "scaledobjects.keda.sh").returncode:
+        if not self.has_keda():
             lacking("the cluster has no KEDA: https://keda.sh/docs/latest/deploy")
 
     def diagnosis(self) -> str:

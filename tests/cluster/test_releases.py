@@ -26,6 +26,10 @@ COMMAND_S = 600
 SOME_S = 5.0
 """Of load before and after a command, to see what it changed."""
 
+TOLD_S = 60
+"""Longest until a roll-out's trouble is told: a third of it is seen here, the rest is for slow machines."""
+
+PODS = {"web": (2, 2), "serving": (2, 2)}
 WEB = f"tidegate/web:{Checkout(ROOT).version('web')}"
 
 
@@ -54,7 +58,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def served(cluster: Cluster) -> None:
     """Two gateways and two model servers with the examples."""
-    cluster.deploy(cluster.overlay(replicas={"web": (2, 2), "serving": (2, 2)}))
+    cluster.deploy(cluster.overlay(replicas=PODS))
 
 
 def make(cluster: Cluster, verb: str, **variables: str) -> str:
@@ -172,6 +176,43 @@ def test_a_model_of_ones_own_is_deployed_by_one_command(cluster, versions):
 
     assert wait_for("an answer of one's own model", answers, 30)
     assert "mine" in cluster.run("curl", "-s", f"{cluster.url}/").stdout
+
+
+def test_a_gateway_that_does_not_come_up_is_told_within_seconds_while_the_old_ones_answer(cluster):
+    """Of an image that nobody has, then of a container that ends at once."""
+    crashing = cluster.overlay("crashing", replicas=PODS, env={"TIDEGATE_MAX_INFLIGHT": "many"})
+    with load(cluster):
+        done, took_s = deploy_in_vain(cluster, WEB_VERSION="nowhere")
+        assert "its node has no image tidegate/web:nowhere" in done.stderr
+        assert "make rollback TIER=web" in done.stderr
+        assert took_s < TOLD_S
+        make(cluster, "rollback", TIER="web")
+        done, took_s = deploy_in_vain(cluster, OVERLAY=str(crashing))
+        assert "its container ends again and again (Error, exit code 2)" in done.stderr
+        assert "TIDEGATE_MAX_INFLIGHT: expected a whole number, came 'many'" in done.stdout
+        assert took_s < TOLD_S
+        make(cluster, "deploy", OVERLAY=str(cluster.folder / "overlay"))
+
+
+def test_undeploying_leaves_nothing_whatever_the_model_servers_scale_on(cluster):
+    kinds = "deployments,replicasets,services,configmaps,hpa,pdb,serviceaccounts,roles,rolebindings"
+    if cluster.has_keda():
+        assert cluster.run("k8s/autoscaling.sh", env={"SIGNAL": "inflight"}, timeout_s=200).returncode == 0
+        kinds += ",scaledobjects"
+    done = cluster.run("k8s/undeploy.sh", timeout_s=200)
+    assert done.returncode == 0, done.stderr
+    left = ("get", kinds, "-l", "app.kubernetes.io/part-of=tidegate", "-o", "name")
+    wait_for("an empty namespace", lambda: not cluster.kubectl(*left).strip(), 60)
+    time.sleep(SOME_S)  # KEDA would write its autoscaler again within a second
+    assert not cluster.kubectl(*left).strip()
+
+
+def deploy_in_vain(cluster: Cluster, **variables: str) -> "tuple[subprocess.CompletedProcess[str], float]":
+    """Deploy what cannot come up; gives what was said, and the seconds until then."""
+    began = time.monotonic()
+    done = cluster.run("k8s/deploy.sh", env={"SKIP_BUILD": "1", **variables}, timeout_s=COMMAND_S)
+    assert done.returncode == 1, done.stdout
+    return done, time.monotonic() - began
 
 
 def configuration(cluster: Cluster) -> str:

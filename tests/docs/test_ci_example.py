@@ -106,6 +106,12 @@ def test_only_what_the_run_changed_is_rolled_back():
         assert step["run"].startswith("git diff --quiet k8s/overlays/own/release.yaml || make rollback ")
 
 
+def test_what_is_tried_has_another_folder_than_what_is_deployed():
+    pipeline = workflow(FOLDER / "pipeline.yml")["jobs"]
+    assert pipeline["try"]["env"]["OWN"] not in {"", "k8s/overlays/own"}
+    assert "OWN" not in pipeline["deploy"]["env"]
+
+
 def test_jobs_end_and_need_each_other_in_order():
     pipeline = workflow(FOLDER / "pipeline.yml")["jobs"]
     assert {name: job.get("needs") for name, job in pipeline.items()} == {"test": None, "try": "test", "deploy": "try"}

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from release.checkout import Checkout
+
 ROOT = Path(__file__).resolve().parents[2]
+VERSION = Checkout(ROOT).version("serving")
 COMMIT_DATE = "2030-01-02T03:04:05+02:00"
 GIT = ["git", "-c", "user.name=Somebody", "-c", "user.email=somebody@example.org"]
 
@@ -83,6 +86,13 @@ def test_an_image_of_changed_files_says_that_they_were(checkout, tmp_path):
     assert f"revision={commit_of(checkout)}-dirty " in build_of(images(checkout, tmp_path, "serving"))
 
 
+def test_what_was_deployed_from_a_checkout_changes_none_of_its_images(checkout, tmp_path):
+    own = checkout / "k8s/overlays/own"
+    own.mkdir(parents=True)
+    (own / "release.yaml").write_text("context: kind-tidegate\n")
+    assert "-dirty" not in build_of(images(checkout, tmp_path, "serving"))
+
+
 def test_without_git_an_image_says_nothing_about_a_commit(checkout, tmp_path):
     shutil.rmtree(checkout / ".git")
     call = build_of(images(checkout, tmp_path, "serving", GIT_CEILING_DIRECTORIES=str(tmp_path)))
@@ -93,7 +103,7 @@ def test_without_git_an_image_says_nothing_about_a_commit(checkout, tmp_path):
 def test_the_serving_image_names_the_models_in_it_by_label_and_tag(checkout, tmp_path):
     calls = images(checkout, tmp_path, "serving")
     assert "--label tidegate.models=and_gate.1.2,digits.1" in build_of(calls)
-    assert "tag tidegate/serving:0.1.0 tidegate/serving:0.1.0-and_gate.1.2-digits.1" in calls
+    assert f"tag tidegate/serving:{VERSION} tidegate/serving:{VERSION}-and_gate.1.2-digits.1" in calls
 
 
 def test_models_that_no_tag_can_name_are_named_by_the_label_alone(checkout, tmp_path):

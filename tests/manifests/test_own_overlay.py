@@ -1,13 +1,15 @@
 """The overlay that is written for a state renders to what the state says, and to no more than that."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from release.checkout import Checkout
-from release.state import State, Volume, load
+from release.state import Place, State, StateError, Volume, load
 from release.transitions import Candidate, canary, deploy, promote, release
+from tests.manifests.kustomizations import components
 from tests.manifests.rendering import ROOT, Manifest, render
 from tidegate_serving.settings import read
 from tidegate_web.serving.router import parse_routes
@@ -119,11 +121,37 @@ def test_a_volume_is_mounted_where_the_model_is_looked_for_and_cannot_be_written
     assert mount == {"name": volume["name"], "mountPath": "/models/my.xor", "subPath": "of/xor", "readOnly": True}
 
 
+PLACE = Place("kind-tidegate", "trial")
+
+
 def test_components_come_on_top(checkout):
-    state = checkout.deployed()
-    components = checkout.components("capped expose-route")
-    rendered = written(checkout, State(state.base, components, "", state.web, state.serving, state.models))
+    both = checkout.components("capped expose-route")
+    rendered = written(checkout, replace(checkout.deployed(), components=both, place=PLACE))
     assert container(rendered, "web")["resources"]["limits"]["cpu"] == "200m"
+
+
+@pytest.mark.parametrize("name", [Path(folder).name for folder in components()])
+def test_every_component_can_be_put_on_top_by_its_name(checkout, name):
+    rendered = written(checkout, replace(checkout.deployed(), components=checkout.components(name), place=PLACE))
+    assert ("Deployment", "tidegate-web") in rendered
+    assert {manifest["metadata"].get("namespace") for manifest in rendered.values()} == {"trial"}
+
+
+def test_keda_is_told_the_namespace_that_is_deployed_to(checkout):
+    names = checkout.components("inflight-autoscaling")
+    rendered = written(checkout, replace(checkout.deployed(), components=names, place=PLACE))
+    (trigger, _) = rendered["ScaledObject", "tidegate-serving"]["spec"]["triggers"]
+    assert trigger["metadata"]["url"].startswith("http://tidegate-web-ops.trial.svc")
+
+
+def test_components_stay_until_others_or_none_are_named(checkout):
+    assert checkout.components("") is None
+    assert checkout.components("none") == ()
+    with pytest.raises(StateError, match=r"expected none, or some of capped, .*; came caped"):
+        checkout.components("caped")
+    checkout.write(replace(checkout.deployed(), components=checkout.components("capped"), place=PLACE), {})
+    written(checkout, replace(checkout.deployed(), components=()))
+    assert not (checkout.own / "namespace/kustomization.yaml").exists()
 
 
 def test_a_card_goes_with_its_model_and_no_half_written_file_stays(checkout):

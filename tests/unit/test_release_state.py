@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from release.state import Image, Model, State, StateError, Volume, dump, load
+from release.state import Image, Model, Place, State, StateError, Volume, dump, load
 
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,20}", fullmatch=True)
 VERSIONS = st.integers(1, 2**63 - 1)
@@ -27,6 +27,7 @@ STATES = st.builds(
     web=st.builds(Image, NAMES, NAMES | st.just("")),
     serving=st.builds(Image, NAMES),
     models=st.lists(models(), min_size=1, max_size=3, unique_by=lambda model: model.name).map(tuple),
+    place=st.none() | st.builds(Place, NAMES, NAMES),
 )
 
 
