@@ -1,5 +1,8 @@
 """The model server's command line, and the files that it names."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from tidegate_serving.flags import FLAGS, usage
@@ -84,3 +87,12 @@ def test_help_lists_every_flag_on_the_way_out(capsys):
     assert ended.value.code == 0
     assert capsys.readouterr().out == f"{usage()}\n"
     assert all(f"--{flag.name}=" in usage() for flag in FLAGS)
+
+
+def test_the_reference_has_every_flag_and_no_others():
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "model-server.md").read_text()
+    rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `--")}
+    assert rows.keys() == {f"--{flag.name}" for flag in FLAGS if flag.honoured}
+    assert all(flag.about in rows[f"--{flag.name}"] for flag in FLAGS if flag.honoured)
+    (idle,) = (line for line in page.splitlines() if line.startswith("Accepted, and named in the log"))
+    assert re.findall(r"`--(\w+)`", idle) == [flag.name for flag in FLAGS if not flag.honoured]
