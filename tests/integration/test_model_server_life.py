@@ -272,6 +272,7 @@ def test_sigterm_lets_calls_in_flight_finish_and_exits_0(served):
         time.sleep(0.2)
         assert not long.done()
         served.server.process.send_signal(signal.SIGTERM)
+        until(lambda: served.health("") == health_pb2.HealthCheckResponse.NOT_SERVING)
         assert len(long.result(timeout=30).outputs["checksum"].int64_val) == 1
     assert served.server.process.wait(timeout=30) == 0
     assert [line["message"] for line in served.log()][-2:] == ["stopping", "stopped"]
