@@ -68,8 +68,8 @@ class GrpcClient:
         """
         request = GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = model
-        found = SignatureDefMap()
-        self._metadata(request, timeout=self._timeout_s).metadata["signature_def"].Unpack(found)
+        answer = self._metadata(request, timeout=self._timeout_s)
+        found = SignatureDefMap.FromString(answer.metadata["signature_def"].value)  # Unpack minds the package's name
         return {
             name: Signature(name, _tensors(entry.inputs), _tensors(entry.outputs))
             for name, entry in found.signature_def.items()

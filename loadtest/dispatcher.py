@@ -52,6 +52,8 @@ class Dispatcher:
             ahead = started_ns + due - self._clock()
             if ahead > 0:
                 gevent.sleep(ahead / NS)
+            if not self._idle:
+                gevent.sleep(0)  # those that have just become free must be able to say so
             if self._idle:
                 self._idle.popleft().set(due)
             else:

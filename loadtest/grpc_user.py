@@ -6,7 +6,6 @@ checkout's `.venv` has and the image does not.
 
 from importlib.util import find_spec
 from time import sleep
-from typing import TYPE_CHECKING
 
 from locust import task
 
@@ -16,12 +15,15 @@ from payloads import Payload, payload_for
 from samples import CARD_FOLDERS, SampleError
 from signatures import DEFAULT, SignatureError, choose
 
-if TYPE_CHECKING:
+MISSING = [name for name in ("grpc", "tidegate_proto") if find_spec(name) is None]
+if not MISSING:
+    from grpc import RpcError
+    from grpc.experimental.gevent import init_gevent
+
     from _grpc_client import GrpcClient
 
 TIMEOUT_S = 10.0
 AGAIN_S = 1.0
-NEEDED = ("grpc", "tidegate_proto")
 
 
 class GrpcUser(PacedUser):
@@ -29,21 +31,13 @@ class GrpcUser(PacedUser):
 
     abstract = False
     by_name_only = True
+    unusable = f"GrpcUser needs {' and '.join(MISSING)}: run it with a checkout's .venv" if MISSING else ""
     host = SETTINGS.grpc_host
     payload: Payload | None = None
-    rpc: "GrpcClient"
 
     def on_start(self) -> None:
         """Connect."""
-        if missing := [name for name in NEEDED if find_spec(name) is None]:
-            self.environment.process_exit_code = 2
-            self.environment.runner.quit()
-            raise RuntimeError(f"GrpcUser needs {' and '.join(missing)}: run it from a checkout's .venv")
-        from grpc.experimental.gevent import init_gevent  # noqa: PLC0415 only those who run this have gRPC
-
-        from _grpc_client import GrpcClient  # noqa: PLC0415 the same
-
-        init_gevent()
+        init_gevent()  # else a call would hold up all users; doing it again does no harm
         self.rpc = GrpcClient(SETTINGS.grpc_host, TIMEOUT_S)
         super().on_start()
 
@@ -54,8 +48,6 @@ class GrpcUser(PacedUser):
     @task
     def predict(self) -> None:
         """Send rows and check every answer; first of all, learn what fits."""
-        from grpc import RpcError  # noqa: PLC0415 as above
-
         due_ns = self.begin()
         started_ns = self.state.now_ns()
         version, problem = "", ""

@@ -4,6 +4,7 @@ The table in README.md lists them all; a test holds it against `NAMES`.
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -19,6 +20,15 @@ NAMES = (
     *("SHAPE", "ARRIVALS", "USERS", "PEAK_RPS", "BASE_RPS", "DURATION_S", "PERIOD_S", "TRACE", "TIME_SCALE"),
     *("SCENARIO", "KNEE_RPS"),
 )
+
+_HOW_MUCH = ("SHAPE", "ARRIVALS", "SCENARIO")
+NEEDS = {
+    **dict.fromkeys(("USERS", "DURATION_S", "PERIOD_S"), _HOW_MUCH),
+    **dict.fromkeys(("PEAK_RPS", "BASE_RPS"), ("ARRIVALS",)),
+    **dict.fromkeys(("TRACE", "TIME_SCALE"), ("SHAPE", "SCENARIO")),
+    "KNEE_RPS": ("SCENARIO",),
+}
+"""Settings that say nothing unless one of others is there; alone they are refused, not passed over."""
 
 USERS = 20
 POOL = 200
@@ -100,10 +110,10 @@ def read(environment: Mapping[str, str]) -> Settings:
     source = _Source(given)
     scenario = source.one_of("SCENARIO", SCENARIOS)
     return Settings(
-        host=given.get("HOST", "http://127.0.0.1:8080"),
-        grpc_host=given.get("GRPC_HOST", "127.0.0.1:8500"),
+        host=source.like("HOST", r"https?://[^/\s]+(/\S*)?", "http://… or https://…", "http://127.0.0.1:8080"),
+        grpc_host=source.like("GRPC_HOST", r"[^/\s]+:\d+", "host:port", "127.0.0.1:8500"),
         model=given.get("MODEL", scenario.model if scenario else "and_gate"),
-        cards=given.get("CARDS"),
+        cards=source.folder("CARDS"),
         iterations=source.whole("ITERATIONS", scenario.work_iterations if scenario else None, least=0),
         rows=scenario.rows if scenario else 0,
         seed=source.whole("SEED", None, least=0),
@@ -137,6 +147,22 @@ class _Source:
 
         return cast("float", self._read(name, parse, "a number above 0", default))
 
+    def like(self, name: str, pattern: str, expected: str, default: str) -> str:
+        def parse(text: str) -> str:
+            if not re.fullmatch(pattern, text):
+                raise ValueError
+            return text
+
+        return cast("str", self._read(name, parse, expected, default))
+
+    def folder(self, name: str) -> str | None:
+        def parse(text: str) -> str:
+            if not Path(text).is_dir():
+                raise ValueError
+            return text
+
+        return self._read(name, parse, "a folder that is there", None)
+
     def _read(self, name: str, parse: Callable[[str], Value], expected: str, default: Value | None) -> Value | None:
         if name not in self._given:
             return default
@@ -147,6 +173,10 @@ class _Source:
 
     def load(self, scenario: Scenario | None) -> Load | None:
         """Read how much load there is; None where nothing says so."""
+        for name, others in NEEDS.items():
+            if name in self._given and not any(other in self._given for other in others):
+                needed = " or ".join(PREFIX + other for other in others)
+                raise SettingsError(f"{PREFIX}{name}={self._given[name]}: expected {needed} too, came none")
         self._refuse_both("SCENARIO", "SHAPE")
         self._refuse_both("SCENARIO", "PEAK_RPS")
         process = self.one_of("ARRIVALS", {name: name for name in PROCESSES})

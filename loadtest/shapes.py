@@ -14,7 +14,7 @@ from settings import Load
 if TYPE_CHECKING:
     from locust.runners import Runner
 
-SPAWN_S = 2
+SPAWN_S = 1
 """In an open loop, the users that send are there after so many seconds; arrivals begin then."""
 
 MARGIN_S = 1

@@ -82,7 +82,7 @@ def test_status_and_metadata_are_tf_servings_documents(ask):
         (f"{GATE}/versions/9:predict", {"instances": [[1, 1]]}, None, 404, "Servable not found for request: Specific("),
         ("/v1/models/nope", None, None, 404, "Could not find any versions of model nope"),
         (f"{GATE}:predict", {"instances": [[1, 1]], "signature_name": "x"}, None, 400, 'Serving signature name: "x"'),
-        (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature method_name"),
+        (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature outputs to"),
         (f"{GATE}:predict", b"{", None, 400, "The body is not JSON"),
         (f"{GATE}:predict", b"[" * 100_000, None, 400, "The body is not JSON"),
         (GATE, None, "DELETE", 400, "Malformed request: DELETE /v1/models/and_gate"),
