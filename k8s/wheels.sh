@@ -26,7 +26,7 @@ for image in "$@"; do
     fi
     case $image in
         web) packages="proto services/web" ;;
-        serving) packages="proto services/serving" ;;
+        serving) packages="proto services/web services/serving" ;; # REST is the gateway's
         *) packages="" ;;
     esac
     rm -rf "$folder"/tidegate_*.whl "$folder/own"

@@ -137,7 +137,7 @@ def _by_metrics(begun: Reconciliation, scale: Scale, surroundings: Surroundings,
         return replace(_with(begun, failure.condition), metrics=failure.metrics, error=text)
     recommendation = max(0, replicas)
     active = f"the HPA was able to successfully calculate a replica count from {name}"
-    normalized = _normalized(hpa, begun.memory, current, recommendation, settings)
+    normalized = normalize(hpa, begun.memory, current, recommendation, settings)
     limited = "False" if normalized.limited == normalized.stabilized else "True"
     decided = replace(
         _with(
@@ -158,7 +158,8 @@ def _by_metrics(begun: Reconciliation, scale: Scale, surroundings: Surroundings,
     return _rescaled(decided, normalized.limited, reason)
 
 
-def _normalized(hpa: Autoscaler, memory: Memory, current: int, recommendation: int, settings: Settings) -> Normalized:
+def normalize(hpa: Autoscaler, memory: Memory, current: int, recommendation: int, settings: Settings) -> Normalized:
+    """Stabilise a recommendation and keep it within limits, by the HPA's behavior if it has one."""
     bounds = Bounds(current, hpa.min_replicas, hpa.max_replicas)
     if hpa.behavior is None:
         window = settings.downscale_stabilization / SECOND

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from . import quantity, timestamps
 from .errors import InputError
@@ -22,6 +23,10 @@ def kind_of(value: object) -> str:
     """Return what a JSON value is, for an error."""
     names = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null"}
     return names.get(type(value), repr(value))
+
+
+def _is_number(value: object) -> TypeGuard[int | float | Decimal]:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Node:
         if node is None:
             return None
         value = node.value
-        if isinstance(value, bool) or not isinstance(value, int | Decimal | float) or value != int(value):
+        if not _is_number(value) or value != int(value):
             raise node.unexpected("an integer")
         return int(value)
 
@@ -102,7 +107,7 @@ class Node:
         node = self.get(key)
         if node is None:
             return None
-        if isinstance(node.value, bool) or not isinstance(node.value, int | float | Decimal):
+        if not _is_number(node.value):
             raise node.unexpected("a number")
         return float(node.value) if isinstance(node.value, Decimal) else node.value
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from .machine import ceil_to_int32, total
+from .machine import ceil_to_int32, quotient, total
 from .usage import PodGroups, Tally, Utilization
 
 if TYPE_CHECKING:
@@ -132,3 +132,22 @@ def get_usage_ratio_replica_count(
     if tolerances.is_within(usage_ratio):
         return current_replicas
     return ceil_to_int32(usage_ratio * float(ready_pods()))
+
+
+def per_pod(status_replicas: int, usage: int, target: int, tolerances: Tolerances, average: int) -> Proposal:
+    """Return the replicas among which a total comes to its target (Get{Object,External}PerPodMetricReplicas).
+
+    Args:
+        status_replicas: pods that there are.
+        usage: the total in milli-units.
+        target: what one pod is to have of it.
+        tolerances: how near to 1 a ratio counts as 1.
+        average: what goes into the HPA's status.
+    """
+    ratio = quotient(usage, float(target) * float(status_replicas))
+    current = Utilization(ratio, 0, average)
+    if tolerances.is_within(ratio):
+        return Proposal(status_replicas, current, (f"ratio {ratio:g}: {status_replicas} replicas stay",))
+    wanted = quotient(usage, target)
+    replicas = ceil_to_int32(wanted)
+    return Proposal(replicas, current, (f"total / target per pod = {wanted:g} → {replicas}",))

@@ -24,6 +24,7 @@ _BINARY_SUFFIX: Final = {0: "", **{exponent: suffix for suffix, exponent in _BIN
 _HIGHEST_POWER: Final = 40
 _LOWEST_POWER: Final = -1000
 _MILLI: Final = -3
+_LONGEST: Final = 1000
 _SMALLEST_BINARY: Final = 1_024_000
 
 
@@ -62,7 +63,7 @@ def parse(value: object) -> Quantity:
     """
     text = value.strip() if isinstance(value, str) else _spelled(value)
     match = _FORM.fullmatch(text)
-    if match is None or not (match[2] or match[3]):
+    if match is None or not (match[2] or match[3]) or len(text) > _LONGEST:
         raise InputError(f"expected a quantity such as 100m, 0.5 or 1Gi, got {value!r}")
     sign, whole, fraction, suffix = match[1], match[2], match[3] or "", match[4]
     unscaled = int(sign + (whole + fraction or "0"))

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from . import labels
 from .errors import MetricError
-from .machine import MAX_INT64, ceil_to_int32, ceil_to_int64, quotient, saturate, total, truncated
-from .proposal import Proposal, Sample, calc_replicas, get_usage_ratio_replica_count
+from .machine import MAX_INT64, ceil_to_int64, quotient, saturate, total, truncated
+from .proposal import Proposal, Sample, calc_replicas, get_usage_ratio_replica_count, per_pod
 from .requests import calculate_requests
 from .usage import (
     PodGroups,
@@ -147,7 +147,7 @@ class ReplicaCalculator:
         """
         usage = self._object_metric(spec)
         average = ceil_to_int64(quotient(usage, status_replicas))
-        return self._by_average(status_replicas, usage, target_average_usage, average)
+        return per_pod(status_replicas, usage, target_average_usage, self.tolerances, average)
 
     def get_external_metric_replicas(self, current_replicas: int, target_usage: int, spec: MetricSpec) -> Proposal:
         """Return the replicas that bring an external sum to its target (GetExternalMetricReplicas).
@@ -181,7 +181,7 @@ class ReplicaCalculator:
                 break
         overflowed = float(usage) >= float(MAX_INT64)
         average = MAX_INT64 if overflowed else ceil_to_int64(quotient(usage, status_replicas))
-        return self._by_average(status_replicas, usage, target_usage_per_pod, average)
+        return per_pod(status_replicas, usage, target_usage_per_pod, self.tolerances, average)
 
     def get_ready_pods_count(self) -> int:
         """Return how many of the target's pods run and are ready (getReadyPodsCount).
@@ -202,14 +202,6 @@ class ReplicaCalculator:
         except MetricError as error:
             raise error.within("unable to calculate ready pods") from None
         return Proposal(replicas, Utilization(ratio, 0, usage), (f"ratio {ratio:g} of value to target → {replicas}",))
-
-    def _by_average(self, status_replicas: int, usage: int, target: int, average: int) -> Proposal:
-        ratio = quotient(usage, float(target) * float(status_replicas))
-        current = Utilization(ratio, 0, average)
-        if self.tolerances.is_within(ratio):
-            return Proposal(status_replicas, current, (f"ratio {ratio:g}: {status_replicas} replicas stay",))
-        replicas = ceil_to_int32(quotient(usage, target))
-        return Proposal(replicas, current, (f"total / target per pod = {quotient(usage, target):g} → {replicas}",))
 
     def _group(self, metrics: Mapping[str, PodMetric], resource: str) -> PodGroups:
         if not self.pods:

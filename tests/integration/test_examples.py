@@ -23,6 +23,7 @@ from tidegate_proto.services import CLASSIFY, REGRESS, Method
 
 HERE = Path(__file__).parent
 GATEWAY = Path(sys.executable).with_name("tidegate-web")
+CHECKED = "--enable_signature_method_name_check=true"
 REGRESS_METHOD = "tensorflow/serving/regress"
 LABELS = ["ant", "bee", "käfer"]
 
@@ -55,7 +56,7 @@ def served(start_model_server: Any, free_ports: Any, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("beetles")
     subprocess.run([sys.executable, HERE / "example_model.py", folder], check=True, capture_output=True, timeout=120)
     golden = json.loads((folder / "golden.json").read_text())
-    server = start_model_server("--model_name=beetles", f"--model_base_path={folder}")
+    server = start_model_server("--model_name=beetles", f"--model_base_path={folder}", CHECKED)
     port, ops_port = free_ports(), free_ports()
     environment = os.environ | {
         "TIDEGATE_HOST": "127.0.0.1",

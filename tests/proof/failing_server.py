@@ -101,6 +101,10 @@ async def is_wrong(asked: Asked) -> None:
     asked.answer(WRONG)
 
 
+async def nests(asked: Asked) -> None:
+    asked.answer(b"[" * 100_000)
+
+
 async def answers_another(asked: Asked) -> None:
     asked.answer(answers=b"somebody-else")
 

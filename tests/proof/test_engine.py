@@ -24,14 +24,20 @@ from tidegate_proof.record.requests import Requests, Row
 from tidegate_proof.record.telemetry import GeneratorLook
 
 MS = 1_000_000
-QUICK = Limits(connections=32, spare=2, timeout_s=0.4)
-SURE = Limits(connections=32, spare=2, timeout_s=20, late_s=20)
+QUICK = Limits(connections=32, spare=2, timeout_s=0.4, late_s=20)
+SURE = Limits(connections=32, spare=2, timeout_s=20, late_s=20, idle_close_s=20)
 """For tests in which a slow machine must not be taken for a slow server."""
 
 
 def payload() -> Payload:
-    rows = [(5.0, 6.0)]
-    return Payload(b'{"instances": [[5.0, 6.0]]}', lambda said: and_gate.wrong(rows, json.loads(said)["predictions"]))
+    return Payload(b'{"instances": [[5.0, 6.0]]}', judge)
+
+
+def judge(answer: bytes) -> str:
+    try:
+        return and_gate.wrong([(5.0, 6.0)], json.loads(answer)["predictions"])
+    except RecursionError:
+        return "nested too deep"
 
 
 def every(count: int, apart_ms: float) -> Columns:
@@ -63,6 +69,7 @@ WAYS: list[tuple[Behaviour, Limits, str, int | None]] = [
     (server.in_chunks, SURE, "", 200),
     (server.after_early_hints, SURE, "", 200),
     (server.closes, SURE, "lost", None),
+    (server.nests, SURE, "wrong", 200),
     (server.resets, SURE, "lost", None),
     (server.stops_half_way, SURE, "lost", None),
     (server.stalls, QUICK, "timeout", None),
@@ -141,7 +148,7 @@ async def test_a_late_close_without_an_answer_is_a_loss_and_not_an_idle_close():
 
     columns = every(4, 20)
     async with failing(dies_at_work) as asked:
-        await load(asked.url, columns, replace(SURE, connections=1, spare=1))
+        await load(asked.url, columns, replace(SURE, connections=1, spare=1, idle_close_s=0.05))
     found = rows(columns)
     assert found[0].error == ""
     assert found[1].error == "lost"
@@ -152,12 +159,9 @@ async def test_a_late_close_without_an_answer_is_a_loss_and_not_an_idle_close():
 async def test_arrivals_without_a_connection_are_not_sent_and_nothing_waits_for_them():
     columns = every(40, 5)
     async with failing(server.stalls) as asked:
-        began = time.monotonic()
         generator = await load(asked.url, columns, Limits(connections=3, spare=3, timeout_s=1))
-        took_s = time.monotonic() - began
     words = Counter(row.error for row in rows(columns))
     assert words == {"timeout": 3, "undispatched": 37}
-    assert took_s < 2.5, "three deadlines passed side by side"
     (fault,) = Account.of(columns, ()).faults(GeneratorLimits())
     assert "92.5%" in fault
     assert generator.inflight == 0
@@ -238,6 +242,17 @@ async def test_connections_spread_over_every_address_and_pass_over_one_that_refu
         await load(one.url, columns, replace(SURE, spare=4))
     assert {row.error for row in rows(columns)} == {""}
     assert min(len(one.asked), len(other.asked)) >= 10
+
+
+async def test_connections_that_are_closed_on_acceptance_end_every_request_and_hang_none():
+    async def slam(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.transport.abort()
+
+    slamming = await asyncio.start_server(slam, "127.0.0.1", 0)
+    columns = every(10, 5)
+    async with slamming:
+        await load(f"http://127.0.0.1:{slamming.sockets[0].getsockname()[1]}/", columns, SURE)
+    assert {row.error for row in rows(columns)} <= {"connect", "lost"}
 
 
 @pytest.mark.parametrize(

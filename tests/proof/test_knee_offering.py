@@ -1,16 +1,17 @@
 """A step says of a load what its rows say, without the warm-up, and the engine and the search fit each other."""
 
-import json
-
 import numpy as np
 import pytest
 
 from tests.ports import free_port
 from tests.proof.failing_server import Asked, failing
-from tidegate_proof.engine.models import and_gate_payloads
+from tests.proof.model_payloads import of_the_gate
+from tidegate_proof.engine.generator import Limits
+from tidegate_proof.engine.models import requests_of
 from tidegate_proof.engine.target import Target
-from tidegate_proof.knee.offering import NS, Offering, Usage, quantile, sum_up
-from tidegate_proof.knee.search import KneeError, Plan, find
+from tidegate_proof.knee.offering import NS, Offering, Usage, quantile, schedule, sum_up
+from tidegate_proof.knee.search import Measure
+from tidegate_proof.record.knee import Step
 from tidegate_proof.record.plan import GeneratorLimits, Slo
 from tidegate_proof.record.requests import Requests, Row
 
@@ -18,10 +19,6 @@ MS = 1_000_000
 SLO = Slo(latency_ms=100)
 PATIENT = GeneratorLimits(max_lag_ms=1e6, max_busy=1e6, max_undispatched_share=1)
 """For tests in which a slow machine must not void a step."""
-
-
-def paced(rate: float, seconds: int, _: int) -> list[int]:
-    return [round(number * NS / rate) for number in range(int(rate * seconds))]
 
 
 async def right(asked: Asked) -> None:
@@ -61,33 +58,23 @@ class Meter:
 
 
 def offering(url: str, meter: Meter | None = None) -> Offering:
-    payloads = and_gate_payloads(rows=2, seed=1)
-    return Offering(Target.of(url), payloads, paced, SLO, warm_up_s=0, tolerances=PATIENT, meter=meter)
+    payloads = requests_of(of_the_gate(), rows=2, seed=1)
+    limits = Limits(timeout_s=20, late_s=20)
+    return Offering(Target.of(url), payloads, schedule("paced"), SLO, 0, limits=limits, tolerances=PATIENT, meter=meter)
+
+
+async def offered(measure: Measure, *loads: float) -> list[Step]:
+    return [await measure(load, 1) for load in loads]
 
 
 async def test_the_engine_offers_what_the_search_asks_for_and_a_meter_tells_what_it_took():
     async with failing(right) as asked:
-        with pytest.raises(KneeError, match="offer more") as refused:
-            await find(
-                offering(asked.url, Meter()), Slo(latency_ms=50), Plan(lowest_rps=20, highest_rps=40, duration_s=1)
-            )
-    assert [(step.n, step.errors) for step in refused.value.steps] == [(20, {}), (40, {})]
-    assert all((step.mean_pending, step.cores_used) == (1, 0.5) for step in refused.value.steps)
+        steps = await offered(offering(asked.url, Meter()), 20, 40)
+    assert [(step.n, step.errors, step.faults) for step in steps] == [(20, {}, ()), (40, {}, ())]
+    assert all((step.mean_pending, step.cores_used) == (1, 0.5) for step in steps)
 
 
 async def test_a_target_that_is_not_there_keeps_nothing():
     step = await offering(f"http://127.0.0.1:{free_port()}/")(5, 1)
     assert (step.n, step.errors, step.p50_ns, step.cores_used) == (5, {"connect": 5}, None, None)
     assert str(step) == "5 requests/s: p99 never, 5 of 5 failed"
-
-
-def test_an_and_gate_request_is_judged_by_its_own_rows():
-    one, other = and_gate_payloads(rows=40, seed=1, count=2)
-    assert one.body != other.body
-    right_ones = [[0.9, 0.1] if row[0] == 0 else [0.1, 0.9] for row in json.loads(one.body)["instances"]]
-    answer = json.dumps({"predictions": right_ones}).encode()
-    assert one.wrong(answer) == ""
-    assert "wrong class" in other.wrong(answer)
-    assert "expected 40 rows" in one.wrong(b'{"predictions": []}')
-    assert "expected JSON with predictions" in one.wrong(b"<html>")
-    assert [payload.body for payload in and_gate_payloads(40, 1, 2)] == [one.body, other.body]

@@ -13,9 +13,6 @@ from tidegate_proof.record.requests import ABSENT
 
 OK = 200
 
-IDLE_CLOSE_NS = 100_000_000
-"""A close that was on its way when a request was sent comes within a round trip; a later one is a loss."""
-
 
 SEQ_DIGITS = 18
 """What fits into 64 bits."""
@@ -46,12 +43,14 @@ class Traffic:
         requests: What is sent, in turn: a head up to the id, what follows the id, and the judge of the answer.
         start_ns: Start of the run on the monotonic clock.
         timeout_ns: From a request's intended time to its deadline.
+        idle_close_ns: From sending a request to a close that may have been on its way then.
     """
 
     columns: Columns
     requests: Sequence[tuple[bytes, bytes, Payload]]
     start_ns: int
     timeout_ns: int
+    idle_close_ns: int
 
 
 class Connection(asyncio.Protocol):
@@ -77,6 +76,11 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
+
+    @property
+    def usable(self) -> bool:
+        """Whether nobody has closed it."""
+        return self._transport is not None and not self._transport.is_closing()
 
     def ready(self) -> None:
         """Be there for the next request."""
@@ -168,7 +172,7 @@ class Connection(asyncio.Protocol):
         if index < 0:
             return
         since_ns = monotonic_ns() - self._traffic.start_ns - self._sent_ns
-        raced = self._served and self._received is None and since_ns < IDLE_CLOSE_NS
+        raced = self._served and self._received is None and since_ns < self._traffic.idle_close_ns
         if raced and not self._columns.idle_closes[index]:
             self._columns.idle_closes[index] = 1
             self.index = ABSENT

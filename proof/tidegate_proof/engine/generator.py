@@ -39,12 +39,15 @@ class Limits:
         spare: Connections kept idle ahead of need.
         timeout_s: From a request's intended time to its deadline.
         late_s: An arrival that is later than this is not sent at all.
+        idle_close_s: Some round trips: a connection that is closed so soon after a request was sent may have been
+            closed as an idle one. Later it is a loss.
     """
 
     connections: int = 1024
     spare: int = 16
     timeout_s: float = 10.0
     late_s: float = 0.25
+    idle_close_s: float = 0.1
 
 
 class Generator:
@@ -110,12 +113,19 @@ class Generator:
         self._pool = Pool(
             addresses, self._limits.connections, self._limits.spare, self._connection, self._no_connection
         )
-        self._traffic = Traffic(self._columns, self._requests, start_ns or monotonic_ns(), self._timeout_ns)
+        self._traffic = Traffic(
+            self._columns,
+            self._requests,
+            start_ns or monotonic_ns(),
+            self._timeout_ns,
+            round(self._limits.idle_close_s * NS),
+        )
         self._pool.top_up()
         gc.collect()
         gc.freeze()  # a collection that walks through what was there before takes longer than a tick
         try:
             await self._pool.settled()
+            self._pool.keep_reachable()
             await self._ticking(start_ns)
         finally:
             gc.unfreeze()

@@ -79,6 +79,13 @@ class Pool:
             if connection in self.idle:
                 self.idle.remove(connection)
 
+    def keep_reachable(self) -> None:
+        """Use no more those addresses that refused the first connections; all stay where all did.
+
+        A name may have an address of a family that nobody listens on.
+        """
+        self._addresses = [one for one in self._addresses if one not in self._shunned] or self._addresses
+
     async def settled(self) -> None:
         """Wait until every connection that is coming has come or failed."""
         if self._opening:
@@ -103,6 +110,8 @@ class Pool:
         try:
             async with asyncio.timeout(CONNECT_S):
                 await self._loop.create_connection(lambda: connection, *address)
+            if not connection.usable:
+                raise ConnectionResetError  # closed as soon as it was accepted
         except (OSError, TimeoutError):
             self._per_address[address] -= 1
             self._shunned[address] = self._loop.time() + SHUNNED_S

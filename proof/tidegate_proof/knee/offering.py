@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+import arrivals
 from tidegate_proof.engine.account import Account
 from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import Generator, Limits
@@ -24,6 +25,16 @@ NS = 1_000_000_000
 
 Schedule = Callable[[float, int, int], Sequence[int]]
 """From requests/s, seconds and a seed to intended times, in ns since the start, in order."""
+
+
+def schedule(process: arrivals.Process) -> Schedule:
+    """Return what makes the arrivals of a step, the same rate all the time."""
+
+    def made(rate: float, seconds: int, seed: int) -> list[int]:
+        counts = arrivals.counts([rate] * seconds, process=process, seed=seed)
+        return arrivals.intended_ns(counts, process=process, seed=seed)
+
+    return made
 
 
 @dataclass(frozen=True, slots=True)

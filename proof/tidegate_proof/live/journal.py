@@ -9,8 +9,7 @@ from time import monotonic_ns
 from types import TracebackType
 from typing import Any, Self
 
-from tidegate_proof.engine.columns import ABSENT, WORDS, Columns
-from tidegate_proof.engine.generator import Look
+from tidegate_proof.engine.columns import Columns
 from tidegate_proof.live.api import Object
 from tidegate_proof.live.objects import trimmed
 from tidegate_proof.record.arrivals import write_arrivals
@@ -20,7 +19,7 @@ from tidegate_proof.record.folder import ARRIVALS, CLUSTER, GATEWAY, GENERATOR, 
 from tidegate_proof.record.lines import LineWriter
 from tidegate_proof.record.manifest import PARTIAL, Partial
 from tidegate_proof.record.plan import Plan
-from tidegate_proof.record.requests import RequestWriter, Row
+from tidegate_proof.record.requests import RequestWriter
 from tidegate_proof.record.telemetry import GatewayLook, GeneratorLook
 
 RESERVE = ".reserve"
@@ -98,10 +97,10 @@ class Journal:
         """Note a look at a gateway."""
         self._put(self._gateway, look)
 
-    def generator(self, looks: Sequence[Look]) -> None:
+    def generator(self, looks: Sequence[GeneratorLook]) -> None:
         """Note the generator's looks at itself, of which the first so many are noted already."""
         for look in looks[self._looks :]:
-            self._put(self._generator, GeneratorLook(t_ns=look.t_ns, cpu_s=look.cpu_s, inflight=look.inflight))
+            self._put(self._generator, look)
         self._looks = len(looks)
 
     def requests(self, columns: Columns, stop: int) -> None:
@@ -109,7 +108,7 @@ class Journal:
         if stop <= self._written or self._requests in self._cut:
             return
         try:
-            self._requests.write(rows(columns, self._written, stop))
+            self._requests.write(columns.rows(self._written, stop))
             self._requests.flush()
         except OSError as error:
             self._give_up(self._requests, error)
@@ -145,33 +144,3 @@ class Journal:
     def _give_up(self, file: object, error: OSError) -> None:
         self._cut.add(file)
         self._fail(f"the record cannot be written: {error.strerror or error}")
-
-
-def rows(columns: Columns, start: int, stop: int) -> list[Row]:
-    """Turn the generator's columns into a record's rows."""
-    pods, backends = [*columns.pods.listed(), ""], [*columns.backends.listed(), ""]  # -1 is the last
-    taken = (
-        columns.intended_ns, columns.sent_ns, columns.answered_ns, columns.status, columns.pod, columns.backend,
-        columns.seq, columns.idle_closes, columns.error,
-    )  # fmt: skip
-    return [
-        Row(
-            id=index,
-            intended_ns=intended,
-            sent_ns=_present(sent),
-            answered_ns=_present(answered),
-            status=_present(status),
-            pod=pods[pod],
-            backend=backends[backend],
-            seq=_present(seq),
-            idle_closes=idle_closes,
-            error=WORDS[error],  # type: ignore[arg-type]  # the record's words
-        )
-        for index, (intended, sent, answered, status, pod, backend, seq, idle_closes, error) in enumerate(
-            zip(*(column[start:stop] for column in taken), strict=True), start
-        )
-    ]
-
-
-def _present(value: int) -> int | None:
-    return None if value == ABSENT else value

@@ -6,8 +6,6 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import Generator
 from tidegate_proof.engine.target import TargetError
@@ -22,9 +20,6 @@ from tidegate_proof.live.watch import ClusterGoneError, Watch
 from tidegate_proof.record.plan import Plan
 
 CLOCK_EVERY_S = 10
-SETTLED_S = 1.0
-"""How long after its deadline a request has surely ended."""
-
 ENDS_S = 20.0
 """How long the last looks may take."""
 
@@ -131,11 +126,7 @@ class Observation:
 
     def _write_settled(self) -> None:
         self._journal.generator(self._load.generator.looks)
-        settled_ns = self._clock() - round((self._plan.timeout_s + SETTLED_S) * NS)
-        self._journal.requests(
-            self._load.columns,
-            int(np.searchsorted(self._load.columns.numbers(self._load.columns.intended_ns), settled_ns)),
-        )
+        self._journal.requests(self._load.columns, self._load.generator.settled)
 
     async def _finish(self) -> None:
         self._journal.generator(self._load.generator.looks)

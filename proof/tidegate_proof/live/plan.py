@@ -2,6 +2,7 @@
 
 import os
 import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -49,17 +50,20 @@ def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, 
     if len(levels) > MOST_PHASES:
         return (*made, Phase(name="load", start_s=warm_up_s, end_s=warm_up_s + len(rates), measured=True, change=True))
     at, before = warm_up_s, rates[0]
-    for number, (rate, seconds) in enumerate(levels, 1):
-        suffix = "" if number <= 3 else f"-{number}"  # noqa: PLR2004 low, high, low
+    times: Counter[str] = Counter()
+
+    def add(name: str, end: int, *, change: bool) -> None:
+        times[name] += 1
+        own = name if times[name] == 1 else f"{name}-{times[name]}"
+        made.append(Phase(name=own, start_s=made[-1].end_s, end_s=end, measured=True, change=change))
+
+    for rate, seconds in levels:
         end = at + seconds
         if rate > before and seconds > back_s:
-            made += [
-                Phase(name=f"react{suffix}", start_s=at, end_s=at + back_s, measured=True, change=True),
-                Phase(name=f"settled{suffix}", start_s=at + back_s, end_s=end, measured=True, change=False),
-            ]
+            add("react", at + back_s, change=True)
+            add("settled", end, change=False)
         else:
-            name = "rise" if rate > before else "down" if rate < before else "low"
-            made.append(Phase(name=f"{name}{suffix}", start_s=at, end_s=end, measured=True, change=rate != before))
+            add("rise" if rate > before else "down" if rate < before else "low", end, change=rate != before)
         at, before = end, rate
     return tuple(made)
 

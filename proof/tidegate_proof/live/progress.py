@@ -7,7 +7,7 @@ from typing import TextIO
 
 import numpy as np
 
-from tidegate_proof.engine.columns import ANSWERED, Columns
+from tidegate_proof.engine.columns import NONE, Columns, numbers
 from tidegate_proof.record.plan import Phase, Tier
 
 PLAIN_EVERY_S = 10
@@ -63,10 +63,10 @@ def moment(
         pods: (ready, desired) by tier.
     """
     end, start = second * NS, (second - 1) * NS
-    intended = columns.numbers(columns.intended_ns)
+    intended = numbers(columns.intended_ns)
     first, due_from, due_to = np.searchsorted(intended, [end - LOOK_BACK_S * NS, start, end])
-    answered = columns.numbers(columns.answered_ns)[first:due_to]
-    came = (answered >= start) & (answered < end) & (columns.numbers(columns.error)[first:due_to] == ANSWERED)
+    answered = numbers(columns.answered_ns)[first:due_to]
+    came = (answered >= start) & (answered < end) & (numbers(columns.error)[first:due_to] == NONE)
     took = (answered - intended[first:due_to])[came]
     return Moment(
         second=second,

@@ -11,7 +11,6 @@ from pathlib import Path
 from time import monotonic_ns
 
 import arrivals
-
 from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import Generator, Limits
 from tidegate_proof.engine.payload import Payload

@@ -1,0 +1,1 @@
+"""The commands of `tidegate-hpa`, one module each: arguments in, text out."""

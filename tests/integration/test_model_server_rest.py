@@ -1,0 +1,97 @@
+"""The model server's REST port: TF Serving's API over the same models as gRPC's."""
+
+import base64
+import gzip
+import json
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def ask(model_server: Any):
+    def ask(path: str, body: Any = None, method: str | None = None, **headers: str) -> tuple[int, Any]:
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{model_server.rest_port}{path}", data=data, method=method, headers=headers
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            return error.code, json.load(error)
+
+    return ask
+
+
+GATE = "/v1/models/and_gate"
+
+
+@pytest.mark.parametrize("model", [GATE, f"{GATE}/versions/1"])
+@pytest.mark.parametrize(("layout", "key"), [("instances", "predictions"), ("inputs", "outputs")])
+def test_rows_and_columns_are_answered_alike(ask, model, layout, key):
+    status, answer = ask(f"{model}:predict", {layout: [[1, 1], [0, 5]]})
+    assert status == 200
+    assert [row[1] > row[0] for row in answer[key]] == [True, False]
+
+
+def test_bytes_go_in_as_base64_and_the_signature_is_named_in_the_body(ask, model_folder: Path):
+    card = json.loads((model_folder / "digits/1/assets.extra/tidegate.json").read_text())
+    (example,) = (one for one in card["examples"] if one.get("signature") == "png")
+    assert base64.b64decode(example["inputs"]["png"]["b64"])
+    status, answer = ask(
+        "/v1/models/digits:predict", {"signature_name": "png", "instances": [example["inputs"]["png"]]}
+    )
+    assert status == 200
+    (shares,) = answer["predictions"]
+    assert shares.index(max(shares)) == example["expected"]
+
+
+def test_whole_numbers_stay_whole(ask):
+    rows = [{"seed": 0, "iterations": 1}, {"seed": 2, "iterations": 100}]
+    assert ask("/v1/models/work:predict", {"instances": rows}) == (200, {"predictions": [244, 48]})
+
+
+def test_a_compressed_body_is_read(ask):
+    body = gzip.compress(json.dumps({"instances": [[1, 1]]}).encode())
+    assert ask(f"{GATE}:predict", body, **{"Content-Encoding": "gzip"})[0] == 200
+
+
+def test_status_and_metadata_are_tf_servings_documents(ask):
+    status, answer = ask(GATE)
+    assert status == 200
+    assert answer == {
+        "model_version_status": [
+            {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+        ]
+    }
+    status, answer = ask(f"{GATE}/metadata")
+    signature = answer["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    assert answer["model_spec"] == {"name": "and_gate", "signature_name": "", "version": "1"}
+    assert signature["inputs"]["inputs"]["dtype"] == "DT_FLOAT"
+    assert signature["method_name"] == "tensorflow/serving/predict"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "method", "status", "text"),
+    [
+        ("/v1/models/nope:predict", {"instances": [1]}, None, 404, "Servable not found for request: Latest(nope)"),
+        (f"{GATE}/versions/9:predict", {"instances": [[1, 1]]}, None, 404, "Servable not found for request: Specific("),
+        ("/v1/models/nope", None, None, 404, "Could not find any versions of model nope"),
+        (f"{GATE}:predict", {"instances": [[1, 1]], "signature_name": "x"}, None, 400, 'Serving signature name: "x"'),
+        (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature outputs to"),
+        (f"{GATE}:predict", b"{", None, 400, "The body is not JSON"),
+        (f"{GATE}:predict", b"[" * 100_000, None, 400, "The body is not JSON"),
+        (GATE, None, "DELETE", 400, "Malformed request: DELETE /v1/models/and_gate"),
+        ("/v1/nothing", None, None, 400, "Malformed request: GET /v1/nothing"),
+        ("/elsewhere", None, None, 404, "Malformed request: GET /elsewhere"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_answered_has_a_text_and_the_right_status(ask, path, body, method, status, text):
+    came, answer = ask(path, body, method)
+    assert came == status
+    assert answer.keys() == {"error"}
+    assert answer["error"].startswith(text)
