@@ -12,7 +12,7 @@ from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import KneeError, find
-from tidegate_proof.live import facts
+from tidegate_proof.live import facts, priority
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import name_for
 from tidegate_proof.live.performance import Signals, judged, need_of, perform_on, target_for
@@ -126,7 +126,8 @@ class Proving:
         refusal: str | None = None
         steps: Sequence[Step]
         try:
-            knee, steps = await find(offering, part.slo, part.search, self._tell(part))
+            with priority.raised():
+                knee, steps = await find(offering, part.slo, part.search, self._tell(part))
         except KneeError as error:
             steps, refusal = error.steps, str(error)
         record = KneeRecord(
