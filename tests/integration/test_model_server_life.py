@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +14,7 @@ from typing import Any
 
 import grpc
 import pytest
+import tensorflow as tf
 from google.protobuf import text_format
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
@@ -245,18 +245,11 @@ def test_a_model_that_cannot_answer_its_own_warm_up_requests_is_not_served(serve
         log.predict_log.request.inputs[name].CopyFrom(
             TensorProto(dtype=DT_FLOAT, tensor_shape=TensorShapeProto(dim=dims), float_val=[1, 1])
         )
-    script = (
-        "import sys, tensorflow as tf\n"
-        "for path, record in zip(sys.argv[1::2], sys.argv[2::2]):\n"
-        "    with tf.io.TFRecordWriter(path) as file: file.write(bytes.fromhex(record))"
-    )
-    arguments = []
     for number, log in ((10, good), (11, bad)):
         version = served.folder / "warm" / str(number)
         shutil.copytree(served.model, version)
-        requests = version / "assets.extra" / "tf_serving_warmup_requests"
-        arguments += [requests, log.SerializeToString().hex()]
-    subprocess.run([sys.executable, "-c", script, *arguments], check=True, capture_output=True, timeout=60)
+        with tf.io.TFRecordWriter(str(version / "assets.extra" / "tf_serving_warmup_requests")) as requests:
+            requests.write(log.SerializeToString())
     served.reload(text_proto({"gate": served.gate, "warm": served.folder / "warm"}))
     until(lambda: served.states("warm") == {10: "AVAILABLE", 11: "END"})
 

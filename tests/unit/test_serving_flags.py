@@ -89,6 +89,13 @@ def test_help_lists_every_flag_on_the_way_out(capsys):
     assert all(f"--{flag.name}=" in usage() for flag in FLAGS)
 
 
+def test_the_version_is_told_on_the_way_out(capsys):
+    with pytest.raises(SystemExit) as ended:
+        read(["--version"])
+    assert ended.value.code == 0
+    assert re.fullmatch(r"tidegate-model-server \d+\.\d+\.\d+\nTensorFlow \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
 def test_the_reference_has_every_flag_and_no_others():
     page = (Path(__file__).parents[2] / "docs" / "reference" / "model-server.md").read_text()
     rows = {line.split("`")[1]: line for line in page.splitlines() if line.startswith("| `--")}
