@@ -170,8 +170,8 @@ class Joined:
             while not task.done and waiting and rows + waiting[0].rows <= self._batching.largest:
                 rows += waiting[0].rows
                 batch.append(waiting.popleft())
-            if not waiting:
-                self._waiting.pop(kind, None)
+            if not waiting and self._waiting.get(kind) is waiting:  # another queue may have begun meanwhile
+                del self._waiting[kind]
             return batch
 
     def _answer(self, batch: Sequence[Task]) -> None:

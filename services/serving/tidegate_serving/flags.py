@@ -42,7 +42,7 @@ FLAGS = (
     Flag("model_name", "default", "name of the one model at --model_base_path"),
     Flag("model_base_path", "", "folder of the one model's versions"),
     Flag("model_config_file", "", "text proto ModelServerConfig; --model_name and --model_base_path do not count then"),
-    Flag("model_config_file_poll_wait_seconds", 0, "seconds between two looks at that file, 0 to look once"),
+    Flag("model_config_file_poll_wait_seconds", 0.0, "seconds between two looks at that file, 0 to look once"),
     Flag("file_system_poll_wait_seconds", 1.0, "seconds between two looks for versions, 0 to look once"),
     Flag("allow_version_labels_for_unavailable_models", False, "whether a new label may name a version to come"),
     Flag("max_num_load_retries", 5, "tries after the first to load a version"),

@@ -68,9 +68,12 @@ class GrpcServer:
         for name in ("", *self._services):
             self._health.set(name, status)
 
-    def stop(self, grace_s: float) -> threading.Event:
-        """Say NOT_SERVING and take no new calls; the event is set when those in flight are done, or had their time."""
+    def say_farewell(self) -> None:
+        """Say NOT_SERVING from now on, whatever `tell_health` is told."""
         self._health.enter_graceful_shutdown()
+
+    def stop(self, grace_s: float) -> threading.Event:
+        """Take no new calls; the event is set when those in flight are done, or have had their time."""
         stopped: threading.Event = self._server.stop(grace_s)
         return stopped
 

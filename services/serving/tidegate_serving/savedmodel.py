@@ -51,7 +51,7 @@ class Options:
     tags: Sequence[str] = ("serve",)
     threads: tuple[int, int] = (0, 0)
     check_method_names: bool = False
-    joined: Callable[[Run, Sequence[str]], Run] | None = None
+    joined: Callable[[Run], Run] | None = None
 
 
 @dataclass(slots=True)
@@ -132,7 +132,7 @@ class SavedModel:
     def _prepare(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> _Call:
         run = self._callable(feeds, fetches)
         if self.options.joined is not None:
-            run = self.options.joined(run, feeds)
+            run = self.options.joined(run)
         return _Call(run, [self._dtype(name) for name in feeds])
 
     def _dtype(self, name: str) -> Any:  # noqa: ANN401 a numpy dtype, or a scalar type of ml_dtypes

@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 GRACE_S = 30.0
 """How long calls in flight may take after SIGTERM."""
 
+LAME_DUCK_S = 0.5
+"""How long calls are still taken after health says NOT_SERVING, so that who watches it can go before one is refused."""
+
 TELL_AGAIN_S = 60.0
 """After how long the log has the same reason for waiting again."""
 
@@ -83,11 +86,13 @@ def serve(settings: Settings) -> None:
     ]
     stop.wait()
     log.info("stopping")
-    for watcher in watchers:
-        watcher.join()  # the last look may not say SERVING after the server says that it is not
+    server.say_farewell()
+    time.sleep(LAME_DUCK_S)
     stopped = server.stop(GRACE_S)
     rest.close()
     stopped.wait()
+    for watcher in watchers:
+        watcher.join()
     loader.close()
     log.info("stopped")
 

@@ -226,6 +226,9 @@ def answering(answer: Callable[[Request], Response]) -> Callable[[Request, grpc.
     def behaviour(request: Request | DecodeError, context: grpc.ServicerContext) -> Response:
         if isinstance(request, DecodeError):
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(request))
+        left_s = context.time_remaining()
+        if left_s is not None and left_s <= 0:  # it waited for a thread for too long: nobody hears the answer
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         try:
             return answer(request)
         except Exception as error:

@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,11 +91,22 @@ def read(arguments: Sequence[str] | None = None) -> Settings:
     if {"--help", "-h"} & set(arguments):
         sys.stdout.write(f"{flags.usage()}\n")
         sys.exit(0)
+    if "--version" in arguments:
+        sys.stdout.write(f"tidegate-model-server {version('tidegate-serving')}\nTensorFlow {_tensorflow()}\n")
+        sys.exit(0)
     try:
         return _settings(*flags.parse(arguments))
     except (FlagError, OSError) as error:
         sys.stderr.write(f"tidegate-model-server: {error}\n")
         sys.exit(2)
+
+
+def _tensorflow() -> str:
+    """Return its version without importing it, whichever of its distributions is there."""
+    for name in ("tensorflow-cpu", "tensorflow"):
+        with suppress(PackageNotFoundError):
+            return version(name)
+    return "is not installed"
 
 
 def read_text_proto(file: Path, message: type[Config]) -> Config:
