@@ -75,7 +75,9 @@ def running(command: Sequence[str], port: int) -> Iterator[tuple[int, float]]:
                 stub = channel.unary_unary(PREDICT.path, PredictRequest.SerializeToString, PREDICT.response.FromString)
                 answer = stub(request_of(1), timeout=120, wait_for_ready=True)
             first_s = time.monotonic() - started
-            if not answer.outputs["probabilities"].float_val[1] > 0.5:  # noqa: PLR2004 it is on
+            tensor = answer.outputs["probabilities"]
+            shares = tensor.float_val or np.frombuffer(tensor.tensor_content, "<f4")
+            if not shares[1] > 0.5:  # noqa: PLR2004 it is on
                 raise RuntimeError(f"{command}: wrong answer {answer}")
             yield process.pid, first_s
         finally:
