@@ -113,8 +113,9 @@ def test_a_run_that_is_broken_off_says_why(journal):
 def test_a_full_disk_is_told_once_and_leaves_a_partial_record_with_every_whole_line(journal):
     told: list[str] = []
     with journal(told.append) as made:
-        made._cluster.close()
-        made._cluster._file = NearlyFull(made.folder / "cluster.jsonl", "ab")
+        cluster = made._cluster  # noqa: SLF001 the file that is full
+        cluster.close()
+        cluster._file = NearlyFull(made.folder / "cluster.jsonl", "ab")  # noqa: SLF001 the same
         for _ in range(3):
             made.tie_clocks()
         made.gateway(LOOK)
@@ -132,14 +133,15 @@ def test_a_full_disk_is_told_once_and_leaves_a_partial_record_with_every_whole_l
 def test_requests_that_did_not_fit_are_written_again_in_the_room_that_was_held_back(journal):
     told: list[str] = []
     with journal(told.append) as made:
-        flush = made._requests.flush
+        requests = made._requests  # noqa: SLF001 the file that is full
+        flush = requests.flush
 
         def full() -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
 
-        made._requests.flush = full
+        requests.flush = full
         made.requests(columns(), 2)
-        made._requests.flush = flush
+        requests.flush = flush
         assert told
         made.break_off(told[0])
         made.requests(columns(), 3)

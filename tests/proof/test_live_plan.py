@@ -13,7 +13,7 @@ from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds
 from tidegate_proof.live.progress import Moment, Progress, moment
 from tidegate_proof.record.plan import Phase, Slo
 
-TERMS = Terms(slo=Slo(latency_ms=500), back_s=40)
+TERMS = Terms.of(Slo(latency_ms=500), 40)
 STEP = [10.0] * 30 + [60.0] * 75 + [10.0] * 45
 MS = 1_000_000
 

@@ -123,6 +123,7 @@ def test_the_verdict_its_hash_and_every_threshold_stand_in_all_three_files(run, 
         assert told[threshold.name] == "passed"
     for check in read_document(step / "verdict.json", Verdict).validity:
         assert check.name in page
+        assert f"| {check.name} | ✓ in order |" in summary
         assert told[check.name] == "passed"
     assert "Passed" in page
     assert run.plan.hypothesis in page

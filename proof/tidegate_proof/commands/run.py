@@ -56,7 +56,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option = parser.add_argument
     option("scenario", choices=sorted(SCENARIOS), metavar="SCENARIO", help=", ".join(sorted(SCENARIOS)))
     capacity = parser.add_mutually_exclusive_group(required=True)
-    capacity.add_argument("--knee", type=Path, metavar="FILE", help="knee.json of one replica, or its folder")
+    capacity.add_argument("--knee", type=Path, metavar="FILE", help="knee.json of one replica: `tidegate-proof knee`")
     capacity.add_argument("--capacity", type=positive, metavar="RPS", help="what one replica can do, if you know it")
     option("--control", choices=(FROZEN, PINNED), help="break this on purpose; the run must then fail")
     option("--latency-ms", type=positive, metavar="MS", help="p99 that is promised (default: the knee's, or 500)")
@@ -98,20 +98,23 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
             scenario = replace(scenario, work_iterations=args.iterations)
         knee, record = knee_used(args.knee, scenario) if args.knee else (None, None)
         latency_ms = args.latency_ms or (record.slo.latency_ms if record else 500.0)
-        terms = Terms(slo=Slo(latency_ms=latency_ms), back_s=args.back_s, violation_s=args.back_s + args.back_s // 4)
+        terms = Terms.of(Slo(latency_ms=latency_ms), args.back_s)
         pending = record.knee.mean_pending if record and record.knee else None
         inflight = not args.cpu_only and scenario.tier == "serving" and await has_keda(place)
         order = Order(
             scenario=scenario,
             capacity_rps=knee.capacity_rps if knee else args.capacity,
             knee=knee,
+            knee_file=args.knee,
             terms=terms,
             control=args.control,
             duration_s=args.duration,
             seed=args.seed,
         )
         signals = Signals(
-            images=dict(args.image), inflight_target=(args.target or target_for(pending)) if inflight else None
+            images=dict(args.image),
+            inflight_target=(args.target or target_for(pending)) if inflight else None,
+            pending_at_knee=pending,
         )
         name = "-".join(filter(None, (scenario.name, args.control)))
         return await perform(order, place, signals, new_folder(args.output, name), console)

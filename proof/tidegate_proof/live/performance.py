@@ -14,6 +14,7 @@ from tidegate_proof.live.session import Place, Stage, measure, staged
 from tidegate_proof.live.sizing import Sizing, Tier, fitted
 from tidegate_proof.live.trials import Order, prepare
 from tidegate_proof.record.verdict import Verdict
+from tidegate_proof.verdict.proof import KNEE
 
 LEAST_TARGET = 1
 
@@ -25,15 +26,23 @@ class Signals:
     Attributes:
         images: `NAME:TAG` in place of the manifests' own, by tier.
         inflight_target: Pending predictions for each model server; None for CPU alone.
+        pending_at_knee: What a model server had pending at its knee; None where nobody measured it.
     """
 
     images: Mapping[Tier, str]
     inflight_target: int | None
+    pending_at_knee: float | None = None
 
     def sizing(self, order: Order) -> Sizing:
         """Return how an order is deployed."""
         scenario = order.scenario
-        sized = fitted(scenario.tier, scenario.model, images=self.images, inflight_target=self.inflight_target)
+        sized = fitted(
+            scenario.tier,
+            scenario.model,
+            images=self.images,
+            inflight_target=self.inflight_target,
+            pending_at_knee=self.pending_at_knee,
+        )
         return sized.broken(order.control, scenario.tier)
 
 
@@ -55,11 +64,11 @@ async def has_keda(place: Place) -> bool:
     return bool(said.strip())
 
 
-def need_of(order: Order, output: Path) -> Need:
-    """Return what an order needs of this machine, at most."""
+def need_of(order: Order, sizing: Sizing, output: Path) -> Need:
+    """Return what an order needs of this machine and of the cluster, at most."""
     shape = order.shape()
     seconds = shape.duration_s + order.terms.warm_up_s
-    return Need(output, requests=round(shape.peak * seconds), peak_rps=shape.peak)
+    return Need(output, requests=round(shape.peak * seconds), peak_rps=shape.peak, cpu_m=sizing.cpu_m())
 
 
 async def perform(order: Order, place: Place, signals: Signals, folder: Path, console: Console) -> Verdict:
@@ -77,10 +86,10 @@ async def perform(order: Order, place: Place, signals: Signals, folder: Path, co
         KubectlError, DeployError, AddressError, ApiError, UnreachableError: The cluster, before the run.
         OSError: The record could not be made.
     """
-    name = name_for(order.scenario.name)
+    name, sizing = name_for(order.scenario.name), signals.sizing(order)
     folder.parent.mkdir(parents=True, exist_ok=True)
     try:
-        async with staged(place, name, signals.sizing(order), need_of(order, folder.parent), console) as stage:
+        async with staged(place, name, sizing, need_of(order, sizing, folder.parent), console) as stage:
             await perform_on(stage, order, folder, console)
         return judged(order, folder, console)
     finally:
@@ -89,12 +98,12 @@ async def perform(order: Order, place: Place, signals: Signals, folder: Path, co
             await gone(place.kubectl, [name], console.say)
 
 
-async def perform_on(stage: Stage, order: Order, folder: Path, console: Console, knee: Path | None = None) -> None:
-    """Run an order on what is deployed; the record has no verdict yet."""
+async def perform_on(stage: Stage, order: Order, folder: Path, console: Console) -> None:
+    """Run an order on what is deployed; the record has no verdict yet, and a copy of the knee that its plan names."""
     trial = await console.stop.during(prepare(order, stage))
     reason = await measure(stage, trial, folder, console)
-    if knee is not None:
-        shutil.copyfile(knee, folder / "knee.json")
+    if order.knee_file is not None:
+        shutil.copyfile(order.knee_file, folder / KNEE)
     if reason is not None:
         console.say(f"Broken off: {reason}")
 

@@ -1,14 +1,11 @@
 """Makes a run's plan: the load as multiples of one replica's capacity, what it must show, and on what it runs."""
 
-import os
-import platform
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import groupby
 
-from tidegate_proof.record.plan import Control, Phase, Shape, Slo, Threshold, Tier
+from tidegate_proof.record.plan import Control, Phase, Slo, Threshold, Tier
 
 MOST_PHASES = 8
 """A load with more levels than this changes all the time; it is one phase."""
@@ -31,10 +28,15 @@ class Terms:
     """
 
     slo: Slo
-    back_s: int = 60
-    violation_s: int = 75
-    timeout_s: float = 5.0
-    warm_up_s: int = 15
+    back_s: int
+    violation_s: int
+    timeout_s: float
+    warm_up_s: int = 10
+
+    @classmethod
+    def of(cls, slo: Slo, back_s: int) -> "Terms":
+        """Derive them: a quarter more violation in all than after a rise, and clients that wait for four SLOs."""
+        return cls(slo=slo, back_s=back_s, violation_s=back_s + back_s // 4, timeout_s=max(2.0, 4e-3 * slo.latency_ms))
 
 
 def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, ...]:
@@ -96,22 +98,6 @@ def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Thre
                       why="an autoscaler that only adds is a bill")
         )  # fmt: skip
     return tuple(made)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what measures."""
-    return {
-        "tidegate": version("tidegate-proof"),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpus": str(os.cpu_count()),
-    }
-
-
-def shape_of(name: str, capacity_rps: float, multiples: tuple[float, float], **more: object) -> Shape:
-    """Return a shape whose rates are multiples of one replica's capacity."""
-    base, peak = (round(capacity_rps * multiple, 3) for multiple in multiples)
-    return Shape(name=name, base=base, peak=peak, **more)  # type: ignore[arg-type]  # the shape's own fields
 
 
 def hypothesis(text: str, control: Control | None) -> str:

@@ -1,5 +1,6 @@
 """How large a measured deployment is, and what its autoscalers are told."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -10,8 +11,8 @@ TIERS: tuple[Tier, ...] = ("web", "serving")
 REQUESTED = 3
 """A pod's limit as a multiple of its request."""
 
-FROZEN = "frozen-hpa"
-PINNED = "pinned"
+FROZEN: Literal["frozen-hpa"] = "frozen-hpa"
+PINNED: Literal["pinned"] = "pinned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,33 @@ def fitted(
 ) -> Sizing:
     """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
 
-    On two cores, generator, gateways, model servers and control plane share the processors. A model server of 300m
-    starts within some ten seconds, and four of them with what stands beside them fit.
+    On two cores, generator, gateways, model servers and control plane share the processors: small pods leave room.
+
+    Args:
+        tier: That is measured.
+        model: That is asked.
+        images: `NAME:TAG` in place of the manifests' own, by tier.
+        inflight_target: Pending predictions for each model server; None for CPU alone.
+        pending_at_knee: What a model server had pending at its knee; None where nobody measured it.
     """
     pods: dict[Tier, Pods] = {
         "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
         "serving": Pods(1, 4, 300) if tier == "serving" else Pods(2, 2, 500),
     }
-    return Sizing(pods=pods, model=model, images=images, inflight_target=inflight_target if tier == "serving" else None)
+    inflight = tier == "serving"
+    return Sizing(
+        pods=pods,
+        model=model,
+        images=images,
+        inflight_target=inflight_target if inflight else None,
+        waiting=waiting(pods["serving"].most, pending_at_knee) if inflight and pending_at_knee else None,
+    )
+
+
+def waiting(most: int, pending_at_knee: float) -> int:
+    """Return how many predictions the gateways may hold: twice what all model servers have pending at their knees.
+
+    So the limit never holds back what they can do, the autoscaler sees twice its target and more, and what is too much
+    for the pods of the moment is refused at once instead of being answered too late.
+    """
+    return max(8, math.ceil(2 * most * pending_at_knee))

@@ -10,7 +10,7 @@ from scenarios import Scenario
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.live import facts
-from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds, versions
+from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds
 from tidegate_proof.live.session import Stage, Trial
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.knee import KneeRecord
@@ -31,6 +31,7 @@ class Order:
         scenario: What is run.
         capacity_rps: Of one replica; the scenario's loads are multiples of it.
         knee: Where that is from; None where the user said a number.
+        knee_file: Its file; the record gets a copy.
         terms: What is promised.
         control: What is broken on purpose.
         duration_s: In place of the scenario's own.
@@ -40,6 +41,7 @@ class Order:
     scenario: Scenario
     capacity_rps: float
     knee: KneeUsed | None
+    knee_file: Path | None = None
     terms: Terms
     control: Control | None = None
     duration_s: int | None = None
@@ -59,18 +61,17 @@ class Order:
         )
 
 
-def knee_used(path: Path, scenario: Scenario) -> tuple[KneeUsed, KneeRecord]:
+def knee_used(file: Path, scenario: Scenario) -> tuple[KneeUsed, KneeRecord]:
     """Read a knee that a scenario's loads are to be multiples of.
 
     Args:
-        path: Of knee.json, or of its folder; runs keep a copy beside their plan.
+        file: knee.json; runs keep a copy beside their plan.
         scenario: Which must ask the same of the same tier.
 
     Raises:
         RecordError: It is no knee.json.
         OrderError: It has no knee, or is of something else.
     """
-    file = path / "knee.json" if path.is_dir() else path
     record = read_document(file, KneeRecord)
     if record.knee is None:
         raise OrderError(f"{file}: expected a knee, came a search that was refused: {record.refusal}")
@@ -113,7 +114,7 @@ async def prepare(order: Order, stage: Stage) -> Trial:
         autoscaler=await facts.autoscalers_of(stage.tidegate),
         forecast=None,
         cluster=await facts.cluster_of(stage.api, stage.tidegate),
-        versions=versions(),
+        versions=await facts.versions(stage.api),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     rates = rates_of(draft)

@@ -55,7 +55,7 @@ def _judged(judged: Judged, *, judging: bool) -> list[Cell]:
 def validity(run: Run) -> Section:
     """List what must hold for a run to say anything."""
     lead = "A load generator that lags measures itself. Beyond any of these limits a run is invalid, whatever it shows."
-    columns = [Column("Check"), Column(""), Column("Was", number=True), Column("At most", number=True)]
+    columns = [Column("Check"), Column("Verdict"), Column("Was", number=True), Column("At most", number=True)]
     rows: list[list[Cell]] = [
         [
             check.name,

@@ -17,6 +17,9 @@ from tidegate_proof.report.run_page import FOOTER
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table
 from tidegate_proof.report.wording import MISSING, count, duration, percent, seconds, several
 
+HASH = 16
+"""Digits of a plan's hash; each run's own report has all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -130,7 +133,7 @@ def _row(member: Member) -> list[Cell]:
     return [
         Noted(
             member.said.folder,
-            f"{plan.scenario}{control}{f': {broke}' if broke else ''}",
+            f"{plan.scenario}{control}{f': {broke}' if broke else ''}; plan {member.run.plan_sha256[:HASH]}…",
             f"./{quote(member.said.folder)}/{REPORT}",
         ),
         member.said.expect,

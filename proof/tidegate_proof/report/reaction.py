@@ -114,12 +114,13 @@ def _draw(frame: Frame, events: Sequence[ScaleUp]) -> Markup:
 
 def _event(frame: Frame, event: ScaleUp, y: float) -> Markup:
     """Draw one scale-up: its head, the decision, a lane for each pod."""
-    since = "load changed" if event.load_changed else "decided"
+    since = "load changed at" if event.load_changed else "decided at"
+    when = f"  {since} {clock(event.zero_s)}" if frame.width == WIDE else f"  at {clock(event.zero_s)}"
     head = f"{event.tier} {event.before} → {event.after}"
     parts = [
         svg.element(
             "text",
-            svg.element("tspan", head, class_="strong") + svg.element("tspan", f"  {since} at {clock(event.zero_s)}"),
+            svg.element("tspan", head, class_="strong") + svg.element("tspan", when),
             x=frame.left,
             y=y + 15,
         )
