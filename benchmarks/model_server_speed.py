@@ -18,13 +18,14 @@ import argparse
 import asyncio
 import json
 import os
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,15 +72,33 @@ def running(command: Sequence[str], port: int) -> Iterator[tuple[int, float]]:
     started = time.monotonic()
     with subprocess.Popen(["taskset", "-c", str(SERVER_CORE), *command], stderr=subprocess.DEVNULL) as process:
         try:
+            until_open(port)  # a channel that finds nobody waits for a second before it tries again
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 stub = channel.unary_unary(PREDICT.path, PredictRequest.SerializeToString, PREDICT.response.FromString)
-                answer = stub(request_of(1), timeout=120, wait_for_ready=True)
+                answer = stub(request_of(1), timeout=20, wait_for_ready=True)
             first_s = time.monotonic() - started
-            if not answer.outputs["probabilities"].float_val[1] > 0.5:  # noqa: PLR2004 it is on
+            tensor = answer.outputs["probabilities"]
+            shares = tensor.float_val or np.frombuffer(tensor.tensor_content, "<f4")
+            if not shares[1] > 0.5:  # noqa: PLR2004 it is on
                 raise RuntimeError(f"{command}: wrong answer {answer}")
             yield process.pid, first_s
         finally:
             process.terminate()
+
+
+def until_open(port: int) -> None:
+    """Wait until somebody listens.
+
+    Raises:
+        TimeoutError: Nobody did in two minutes.
+    """
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        with suppress(OSError):
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        time.sleep(0.01)
+    raise TimeoutError(port)
 
 
 def cpu_s(pid: int) -> float:
