@@ -141,6 +141,16 @@ class Ledger:
             if name:
                 counter[name] += 1
 
+    def never_due(self, planned: Sequence[int], seconds: int) -> int:
+        """Count arrivals that no process has called due: a worker left and took its share along.
+
+        Args:
+            planned: Arrivals of the whole run in each second.
+            seconds: Of the run, from its start, of which all reports are in.
+        """
+        came = sum(counted.arrivals for second, counted in self.seconds.items() if second < seconds)
+        return max(0, sum(planned[:seconds]) - came)
+
     def take(self) -> dict[str, dict[str, Any]]:
         """Hand over what was counted since the last time, as a message can carry it."""
         taken = {str(second): counted.plain() for second, counted in self.seconds.items()}

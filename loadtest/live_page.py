@@ -48,6 +48,7 @@ def picture(environment: Environment, settings: Settings) -> dict[str, Any]:
         "elapsed_s": elapsed,
         "users": runner.user_count,
         "planned": [round(rate, 2) for rate in load.rates] if load and load.process else [],
+        "never_due": state.ledger.never_due(state.planned, length),
         "columns": columns(seconds, length),
         "sightings": [
             {"second": seen.second, "kind": seen.kind, "name": seen.name, "what": seen.what}

@@ -5,6 +5,7 @@ locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiU
 """
 
 import json
+import logging
 import re
 import sys
 from argparse import ArgumentParser, Namespace
@@ -24,6 +25,7 @@ from checked import AND_GATE, SETTINGS, CheckedUser, predict_path
 RESULT = re.compile(r'<output id="result" data-class="(\d)"')
 ANSWERS = {"instances": "predictions", "inputs": "outputs"}
 REPORT = "tidegate"
+logger = logging.getLogger(__name__)
 
 
 @events.init_command_line_parser.add_listener
@@ -77,8 +79,11 @@ def judge(environment: Environment, **_: object) -> None:
     """Exit with 1 when a request failed, or when none was made: a run that proves nothing must not look green."""
     if isinstance(environment.runner, WorkerRunner):  # it has handed its counts over
         return
+    state = run_state.of(environment)
+    if lost := state.ledger.never_due(state.planned, int(state.elapsed_s()) - 1):
+        logger.error("%d arrivals were never due: a worker left and took its share of them along", lost)
     total = environment.stats.total
-    if not environment.process_exit_code and (total.num_failures or not total.num_requests):
+    if not environment.process_exit_code and (lost or total.num_failures or not total.num_requests):
         environment.process_exit_code = 1
 
 

@@ -44,7 +44,7 @@ def install(environment: Environment, load: Load | None, seed: int) -> None:
         return
     if load is None or load.process is None:
         return
-    plan = {
+    plan: dict[str, Any] = {
         "counts": arrivals.counts(load.rates, process=load.process, seed=seed),
         "process": load.process,
         "seed": seed,
@@ -58,8 +58,8 @@ def install(environment: Environment, load: Load | None, seed: int) -> None:
             names = sorted((client.id for client in runner.clients.running), key=runner.get_worker_index)
             for number, name in enumerate(names):
                 runner.send_message(MESSAGE, {**plan, "share": number, "of": len(names)}, client_id=name)
-            state.begin([])
+            state.begin([], plan["counts"])
         else:
-            state.begin(due_ns({**plan, "share": 0, "of": 1}))
+            state.begin(due_ns({**plan, "share": 0, "of": 1}), plan["counts"])
 
     environment.events.spawning_complete.add_listener(begin)

@@ -29,6 +29,7 @@ class RunState:
         self.dispatcher = Dispatcher(self._leave_out) if open_loop else None
         self._environment = environment
         self._started_ns = None if open_loop else monotonic_ns()
+        self.planned: Sequence[int] = ()
         self._ended_ns: int | None = None
         self._greenlet: gevent.Greenlet | None = None
 
@@ -42,13 +43,15 @@ class RunState:
         """Whether it has started and not ended."""
         return self.begun and self._ended_ns is None
 
-    def begin(self, due_ns: Sequence[int]) -> None:
+    def begin(self, due_ns: Sequence[int], planned: Sequence[int] = ()) -> None:
         """Start the run's time, and hand out arrivals where there are any to hand out here.
 
         Args:
             due_ns: When each of this process's arrivals is due, in nanoseconds since now, in order.
+            planned: Arrivals of the whole run in each second, where they are known.
         """
         self._started_ns = monotonic_ns()
+        self.planned = planned
         if self.dispatcher and due_ns:
             self._greenlet = gevent.spawn(self.dispatcher.run, due_ns, self._started_ns)
 

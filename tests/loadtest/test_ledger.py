@@ -119,3 +119,14 @@ def test_who_begins_and_ceases_to_answer_is_told_once_others_go_on():
         Sighting(8, "gateway", "gate-b", "last answer"),
     ]
     assert not any(seen.what == "last answer" for seen in sightings({0: Second(pods=ledger.seconds[0].pods)}))
+
+
+def test_arrivals_that_were_planned_and_never_due_are_a_lost_workers_share():
+    ledger = Ledger(200)
+    for second in (0, 0, 1):
+        ledger.sent(second * 1000 * MS, second * 1000 * MS)
+    ledger.undispatched(1500 * MS)
+    assert ledger.never_due([2, 2, 5], 2) == 0
+    assert ledger.never_due([2, 4, 5], 2) == 2
+    assert ledger.never_due([2, 2, 5], 3) == 5
+    assert ledger.never_due((), 3) == 0

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tidegate_proof.engine.columns import ANSWERED, Columns
+from tidegate_proof.engine.columns import NONE, Columns
 from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds
 from tidegate_proof.live.progress import Moment, Progress, moment
 from tidegate_proof.record.plan import Phase, Slo
 
-TERMS = Terms(slo=Slo(latency_ms=500), back_s=40)
+TERMS = Terms.of(Slo(latency_ms=500), 40)
 STEP = [10.0] * 30 + [60.0] * 75 + [10.0] * 45
 MS = 1_000_000
 
@@ -76,7 +76,7 @@ def columns() -> Columns:
     made = Columns([second * 10**9 + place * 100 * MS for second in range(4) for place in range(10)], "x")
     for index, intended in enumerate(made.intended_ns):
         if intended < 3 * 10**9:
-            made.answered_ns[index], made.error[index] = intended + (50 if index % 10 else 900) * MS, ANSWERED
+            made.answered_ns[index], made.error[index] = intended + (50 if index % 10 else 900) * MS, NONE
     return made
 
 

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.proof.live_api import ScriptedApi, sample
+from tests.proof.live_api import ScriptedApi, listed, sample
 from tidegate_proof.live import preconditions
 from tidegate_proof.live.address import candidates, is_loopback, port_forward
 from tidegate_proof.live.api import ApiError
 from tidegate_proof.live.preconditions import MOST_RPS, Need
 
+NODE = {"metadata": {"name": "n"}, "status": {"allocatable": {"cpu": "2", "memory": "8Gi"}}}
+EMPTY = {"/api/v1/nodes": [listed(NODE, version=1)], "/api/v1/pods": [listed(version=1)]}
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
@@ -33,6 +35,13 @@ def test_more_than_one_generator_can_send_is_refused():
     assert not preconditions.rate(MOST_RPS + 1).passed
 
 
+@pytest.mark.parametrize(("wanted_m", "passes"), [(1750, True), (1751, False)])
+def test_nodes_without_room_for_every_pod_are_refused(wanted_m, passes):
+    there = {"status": {"phase": "Running"}, "spec": {"containers": [{"resources": {"requests": {"cpu": "250m"}}}, {}]}}
+    over = {"status": {"phase": "Succeeded"}, "spec": {"containers": [{"resources": {"requests": {"cpu": "1.5"}}}]}}
+    assert preconditions.room([NODE], [there, over], wanted_m).passed is passes
+
+
 def test_a_machine_that_does_not_keep_time_is_refused():
     assert preconditions.timers(1.0).passed
     assert not preconditions.timers(8.0).passed
@@ -43,21 +52,20 @@ def test_autoscalers_without_figures_are_refused():
     unknown = preconditions.autoscaler("tidegate-serving", sample("hpa-unknown"))
     assert not unknown.passed
     assert "<unknown>: Resource cpu" in unknown.found
-    assert not preconditions.autoscaler("tidegate-serving", None).passed
 
 
 async def test_a_cluster_without_metrics_server_is_refused_and_one_with_it_is_not(tmp_path):
-    need = Need(tmp_path, requests=100, peak_rps=10)
-    checks = await preconditions.before(ScriptedApi({}), need)
+    need = Need(tmp_path, requests=100, peak_rps=10, cpu_m=1000)
+    checks = await preconditions.before(ScriptedApi(EMPTY), need)
     assert "install it" in next(check for check in checks if "metrics-server" in check.name).advice
-    api = ScriptedApi({"/apis/metrics.k8s.io/v1beta1": [{"kind": "APIResourceList"}]})
+    api = ScriptedApi({**EMPTY, "/apis/metrics.k8s.io/v1beta1": [{"kind": "APIResourceList"}]})
     checks = await preconditions.before(api, need)
     assert all(check.passed for check in checks if "lateness" not in check.found), checks
 
 
 async def test_a_cluster_that_refuses_is_told_from_one_without_metrics(tmp_path):
-    api = ScriptedApi({"/apis/metrics.k8s.io/v1beta1": [ApiError(503, "the server is currently unable")]})
-    checks = await preconditions.before(api, Need(tmp_path, requests=1, peak_rps=1))
+    api = ScriptedApi({**EMPTY, "/apis/metrics.k8s.io/v1beta1": [ApiError(503, "the server is currently unable")]})
+    checks = await preconditions.before(api, Need(tmp_path, requests=1, peak_rps=1, cpu_m=1))
     assert not next(check for check in checks if "metrics-server" in check.name).passed
 
 
@@ -82,7 +90,9 @@ def test_the_way_to_the_gateway_is_a_load_balancer_this_machines_port_or_a_nodes
         "spec": {"ports": [{"port": 8080, "nodePort": 30123}]},
         "status": {"loadBalancer": {"ingress": [{"ip": "203.0.113.5"}, {"hostname": "lb.example"}]}},
     }
-    node = {"status": {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.9"}]}}
+    node = {
+        "status": {"addresses": [{"type": "Hostname", "address": "n"}, {"type": "InternalIP", "address": "10.0.0.9"}]}
+    }
     assert list(candidates(service, [node])) == [
         "http://203.0.113.5:8080",
         "http://lb.example:8080",

@@ -90,7 +90,11 @@ async def test_a_gateway_that_goes_has_the_total_of_its_last_line():
 
 
 async def test_a_log_whose_stream_breaks_is_read_again():
-    log = [[UnreachableError("reset")], [ApiError(500, "try again")], [line("stopped", answered=9)]]
+    log: list[list[bytes | Exception]] = [
+        [UnreachableError("reset")],
+        [ApiError(500, "try again")],
+        [line("stopped", answered=9)],
+    ]
     with telemetry(ScriptedApi({A_METRICS: [METRICS]}, {A_LOG: log})) as (found, looks):
         found.change("ADDED", pod("a"))
         async with asyncio.timeout(5):

@@ -199,6 +199,17 @@ def test_a_report_that_was_edited_is_found_by_the_command(folder, capsys):
     assert "report.html: the file: recorded another one" in capsys.readouterr().err
 
 
+def test_a_report_of_another_version_is_held_against_its_hash_alone(tmp_path: Path, run, capsys):
+    older = replace(run, plan=replace(run.plan, versions={"tidegate": "0.0.1"}))
+    folder = write_sealed(tmp_path / "run", older)
+    (folder / REPORT).write_text("As the old version drew it.")
+    seal(folder)
+    assert main(["verify", str(folder)]) == 0
+    assert "drawn by version 0.0.1" in capsys.readouterr().err
+    (folder / REPORT).write_text("Edited.")
+    assert main(["verify", str(folder)]) == 2
+
+
 # What cannot all be true, though verdict and manifest were made again
 
 

@@ -6,6 +6,7 @@ one another; what he can still change is listed here and in docs/reference/run-r
 
 import gzip
 import json
+import random
 import re
 import shutil
 from collections.abc import Iterator
@@ -43,6 +44,9 @@ BY_HASH_ALONE = {
     "generator.jsonl": {"t_ns", "cpu_s", "inflight"},
 }
 """Fields of which some change is noticed by the manifest's hash and by nothing else."""
+
+
+ABSURD = [b"0", b"-1", b"-5", b"1e308", b"3.5", b"9223372036854775808", b"1" + b"0" * 24, b'""', b"[]", b"null"]
 
 
 @dataclass(frozen=True)
@@ -192,6 +196,21 @@ def test_with_a_new_manifest_only_the_listed_fields_escape(tmp_path: Path, origi
             escaped.setdefault(mutation.file, set()).add(mutation.field)
         (folder / mutation.file).write_bytes(before)
     assert escaped == BY_HASH_ALONE
+
+
+def test_an_absurd_number_is_an_answer_and_no_crash(tmp_path: Path, original):
+    folder = shutil.copytree(original, tmp_path / "run")
+    (folder / MANIFEST).unlink()
+    source = random.Random(11)
+    for _ in range(100):
+        path = folder / source.choice(files_of(folder))
+        before = path.read_bytes()
+        text = gzip.decompress(before) if path.suffix == ".gz" else before
+        spot = source.choice(list(re.finditer(rb"-?\d+(\.\d+)?|null|true", text)))
+        text = text[: spot.start()] + source.choice(ABSURD) + text[spot.end() :]
+        path.write_bytes(gzip.compress(text, mtime=0) if path.suffix == ".gz" else text)
+        assert verify(folder).outcome in {Outcome.DIFFERS, Outcome.PARTIAL, Outcome.UNUSABLE}
+        path.write_bytes(before)
 
 
 def test_the_reference_lists_what_hashes_alone_protect():

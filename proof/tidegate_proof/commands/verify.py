@@ -2,16 +2,19 @@
 
 import argparse
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 from tidegate_proof.record.documents import read_document
+from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN
 from tidegate_proof.record.manifest import digest
+from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.report import render
 from tidegate_proof.verdict.proof import verify_proof
 from tidegate_proof.verdict.trying import try_controls
-from tidegate_proof.verdict.verify import Outcome, Verified, verify
+from tidegate_proof.verdict.verify import Outcome, Renderer, Verified, verify
 
 EPILOG = """exit codes:
   0  verified, and the verdict is passed
@@ -47,7 +50,8 @@ def main(args: argparse.Namespace) -> int:
     """Check a folder and say what came of it."""
     folder: Path = args.folder
     is_proof = (folder / PROOF).exists()
-    found = verify_proof(folder, render, args.traces) if is_proof else _verify_run(folder, args)
+    renderer = _renderer(folder)
+    found = verify_proof(folder, renderer, args.traces) if is_proof else _verify_run(folder, renderer, args)
     code = _said(folder, found)
     if not args.controls:
         return code
@@ -59,8 +63,23 @@ def main(args: argparse.Namespace) -> int:
     return max(_controls(run, args.traces) for run in passing)
 
 
-def _verify_run(folder: Path, args: argparse.Namespace) -> Verified:
-    found = verify(folder, render, args.traces)
+def _renderer(folder: Path) -> Renderer | None:
+    """Return what draws the folder's reports again; None, with a word, where another version drew them."""
+    try:
+        runs = read_document(folder / PROOF, Proof).runs if (folder / PROOF).exists() else ()
+        drawn = read_document(folder / (runs[0].folder if runs else "") / PLAN, Plan).versions.get(
+            "tidegate", "unknown"
+        )
+    except RecordError:
+        return render  # which the check names, too
+    if drawn == version("tidegate-proof"):
+        return render
+    print(f"{folder}: drawn by version {drawn}, so that reports are held against their hashes alone", file=sys.stderr)
+    return None
+
+
+def _verify_run(folder: Path, renderer: Renderer | None, args: argparse.Namespace) -> Verified:
+    found = verify(folder, renderer, args.traces)
     if args.plan is None or found.outcome is Outcome.UNUSABLE or (recomputed := digest(folder / PLAN)) == args.plan:
         return found
     return Verified(Outcome.DIFFERS, f"{PLAN}: sha256: {args.plan} was printed, it is {recomputed}")

@@ -52,5 +52,3 @@ def words(verdict: Verdict, *, control: bool) -> list[str]:
 
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:g}" if abs(value) < 1e6 else f"{value / 1e6:,.1f}e6"  # noqa: PLR2004 ns read badly
-
-

@@ -1,11 +1,14 @@
 """What a plan says of the cluster that it is for."""
 
 import os
+import platform
 import socket
 from collections.abc import Iterable
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from tidegate_proof.live import priority
 from tidegate_proof.live.api import Api, Object
 from tidegate_proof.live.deployment import Tidegate
 from tidegate_proof.record.plan import TIERS, Cluster, Node, Tier
@@ -43,6 +46,23 @@ def image_of(pods: Iterable[Object]) -> str:
     return "unknown"
 
 
+async def versions(api: Api) -> dict[str, str]:
+    """Return what measures, and whether it shares a machine with what is measured.
+
+    Raises:
+        ApiError, UnreachableError: The cluster cannot be asked.
+    """
+    node = here((await api.get("/api/v1/nodes"))["items"])
+    return {
+        "tidegate": version("tidegate-proof"),
+        "python": platform.python_version(),
+        "generator's system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "generator's processors": str(os.cpu_count()),
+        "generator's priority": priority.allowed(),
+        "generator's machine": "none of the nodes" if node is None else f"the node {node}",
+    }
+
+
 def here(nodes: Iterable[Object]) -> str | None:
     """Return the node that this machine is; None where it is none of them."""
     machine = MACHINE_ID.read_text().strip() if MACHINE_ID.exists() else None
@@ -52,11 +72,6 @@ def here(nodes: Iterable[Object]) -> str | None:
         if own == name or (machine and info.get("machineID") == machine):
             return str(own)
     return None
-
-
-def cpus() -> int:
-    """Return how many processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _node(found: Object) -> Node:

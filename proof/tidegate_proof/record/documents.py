@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, Field, JsonValue, TypeAdapter, ValidationError
 
 from tidegate_proof.record.errors import RecordError
 
 Real = Annotated[float, AllowInfNan(allow_inf_nan=False)]
 """A float that JSON can carry."""
+
+Int64 = Annotated[int, Field(ge=-(2**62), le=2**62)]
+"""A whole number that can be counted with in columns."""
 
 Object = dict[str, JsonValue]
 """A JSON object whose keys are somebody else's."""

@@ -11,8 +11,11 @@ from tidegate_proof.record.documents import Object, Real, text_of
 Tier = Literal["web", "serving"]
 TIERS: tuple[Tier, ...] = ("web", "serving")
 
-Seconds = Annotated[int, Field(ge=0)]
-Length = Annotated[int, Field(ge=1)]
+LONGEST_S = 1_000_000
+"""Eleven days: no run is longer, and a slip of the keys does not fill the memory with seconds."""
+
+Seconds = Annotated[int, Field(ge=0, le=LONGEST_S)]
+Length = Annotated[int, Field(ge=1, le=LONGEST_S)]
 Share = Annotated[Real, Field(ge=0, le=1)]
 Positive = Annotated[Real, Field(gt=0)]
 

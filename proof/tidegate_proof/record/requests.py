@@ -29,6 +29,9 @@ ERRORS_KNOWN = frozenset(ERRORS)
 TEXTS = ("pod", "backend", "error")
 NEVER_EMPTY = ("id", "intended_ns", "idle_closes")
 
+DIGITS = 18
+"""Of the largest number: what 64 bits can hold whatever the digits are."""
+
 ABSENT = -1
 """Stands in integer columns for an empty field."""
 
@@ -243,6 +246,8 @@ def _column(name: str, texts: Sequence[str]) -> Sequence[Any]:
     digits = "".join(texts)
     if (digits and not digits.isdecimal()) or (name in NEVER_EMPTY and "" in texts):
         raise ValueError(f"expected whole numbers as {name}")
+    if max(map(len, texts)) > DIGITS:
+        raise ValueError(f"expected numbers of {DIGITS} digits at most as {name}")
     return [int(text) if text else ABSENT for text in texts]
 
 
