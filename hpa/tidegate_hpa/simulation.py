@@ -56,6 +56,11 @@ class Trajectory:
     shed: list[float] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
 
+    def forecast(self) -> list[tuple[float, int]]:
+        """Return the seconds at which the number of replicas changes, and what it is from then on."""
+        start = [(0.0, self.replicas[0])] if self.replicas else []
+        return start + [(decision.second, decision.after) for decision in self.decisions]
+
 
 def simulate(  # noqa: PLR0913 - a simulation has that many parts; the last ones have defaults
     arrivals: Sequence[float],
