@@ -103,6 +103,14 @@ test-cluster: $(VENV)/dev.stamp ## Run the cluster tests on the cluster of your 
 test-cluster-full: $(VENV)/dev.stamp ## Run the long cluster tests; figures go to docs/evidence/cluster-full.json (half an hour; the cluster for it alone)
 	@TIDEGATE_CLUSTER_EVIDENCE=docs/evidence/cluster-full.json $(BIN)/python -m pytest -m cluster_full tests/cluster
 
+.PHONY: prove
+prove: $(VENV)/dev.stamp ## Show on the cluster of your kubectl that it scales, and that controls fail (twelve minutes; ARGS="--cpu-only")
+	@$(BIN)/python -m tidegate_proof prove $(ARGS)
+
+.PHONY: prove-full
+prove-full: $(VENV)/dev.stamp ## The same for both tiers, with more shapes and repeats (an hour; the cluster for it alone)
+	@$(BIN)/python -m tidegate_proof prove --full $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/dev.stamp ## Measure the gateway beside an aiohttp echo and Flask (ARGS="--rounds 3 --clients 64"); needs wrk
 	@$(BIN)/python benchmarks/gateway_speed.py $(ARGS)

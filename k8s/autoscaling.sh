@@ -33,7 +33,7 @@ known() {
 }
 
 to_inflight() {
-    has_keda ||
+    has_kind scaledobjects.keda.sh ||
         die "the cluster has no KEDA, which reads the pending predictions (2.20 or newer): see https://keda.sh/docs/latest/deploy"
     rm -rf "$folder"
     mkdir -p "$folder"

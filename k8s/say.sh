@@ -21,9 +21,9 @@ need_docker() {
     docker info >/dev/null 2>&1 || die "docker does not answer: start it, or add yourself to its group"
 }
 
-# Also for those who may look into their own namespace alone
-has_keda() {
-    kubectl api-resources --api-group=keda.sh --output name 2>/dev/null | grep -q '^scaledobjects\.'
+# Whether the cluster knows a kind, also for those who may look into their own namespace alone
+has_kind() { # PLURAL.GROUP
+    kubectl api-resources --api-group="${1#*.}" --output name 2>/dev/null | grep -qx "$1"
 }
 
 # The folder whose pyproject.toml has an image's version

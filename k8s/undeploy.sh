@@ -26,7 +26,7 @@ Here: make undeploy OVERLAY=$own"
 fi
 
 # KEDA's object first, or its operator would write the autoscaler again
-if has_keda; then
+if has_kind scaledobjects.keda.sh; then
     kubectl delete --ignore-not-found --timeout=60s scaledobject tidegate-serving ||
         die "KEDA did not let go of the ScaledObject tidegate-serving within 60 s; its operator does that: is it running?"
 fi
@@ -38,9 +38,12 @@ kubectl delete --ignore-not-found -k "$overlay" 2>"$words" || failed=yes
 if grep -v -e 'no matches for kind' -e '^ensure CRDs are installed' "$words" >&2 && [ "$failed" ]; then
     die "not all of $overlay was deleted; kubectl's words are above"
 fi
-# Each change of what is served has left one, for `kubectl rollout undo`
-kubectl delete --ignore-not-found configmap \
-    -l app.kubernetes.io/part-of=tidegate,app.kubernetes.io/name=tidegate,app.kubernetes.io/component=serving
+# What the overlay no longer names: a ConfigMap of each change of what was served, and components of before
+kinds=configmaps,deployments.apps,services,networkpolicies.networking.k8s.io
+for kind in podmonitors.monitoring.coreos.com prometheusrules.monitoring.coreos.com; do
+    if has_kind "$kind"; then kinds=$kinds,$kind; fi
+done
+kubectl delete --ignore-not-found "$kinds" -l app.kubernetes.io/part-of=tidegate,app.kubernetes.io/name=tidegate
 [ -n "$state" ] || exit 0
 
 # It is deployed nowhere now, so it may be deployed anywhere

@@ -1,42 +1,158 @@
-"""What all users share: where they go, how many rows they send, how long they think, and how an answer is judged."""
+"""What all users share: where they go, when they send, how many rows, and how an answer is judged and counted."""
 
 import json
 import os
 import random
+import sys
 import uuid
 from collections.abc import Callable
 
-from locust import FastHttpUser, between
-from locust.contrib.fasthttp import FastHttpSession, ResponseContextManager
+from locust import FastHttpUser, User, between
+from locust.contrib.fasthttp import ResponseContextManager
+
+import run_state
+from ledger import Route
+from settings import Settings, SettingsError, read
 
 AND_GATE = "and_gate"
-"""The model whose right answers are worked out here, in any number; it has users of its own."""
+"""The model that has users of its own, one of them with a browser."""
 
-MODEL = os.environ.get("LOADTEST_MODEL") or AND_GATE
-HOST = os.environ.get("LOADTEST_HOST") or "http://127.0.0.1:8080"
-SEED = os.environ.get("TIDEGATE_SEED")
 ROWS = (1, 1, 1, 4, 32)
-"""Rows of a request, unless --rows says how many."""
+"""Rows of a request, unless --rows or a scenario says how many."""
 
 
-class CheckedUser(FastHttpUser):
-    """A user with randomness of its own."""
+def read_settings() -> Settings:
+    """Read what the environment says.
+
+    Raises:
+        SystemExit: Something in it cannot be; the text is one line.
+    """
+    try:
+        return read(os.environ)
+    except SettingsError as error:
+        sys.exit(f"tidegate: {error}")
+
+
+SETTINGS = read_settings()
+
+
+class PacedUser(User):
+    """A user with randomness of its own, who sends when the run says: after thinking, or when an arrival is due."""
 
     abstract = True
-    host = HOST
+
+    due_ns: int | None = None
+    """When the arrival that this user sends next was due; None where none is due."""
 
     def on_start(self) -> None:
-        """Seed the user."""
-        self.source = random.Random(SEED)
+        """Seed the user; in an open loop, wait for something to do."""
+        self.state = run_state.of(self.environment)
+        self.source = random.Random(SETTINGS.seed)
+        if self.state.dispatcher:
+            self.wait()
 
     def wait_time(self) -> float:
-        """Wait as long as --think says, on average."""
+        """Wait as long as --think says, on average; in an open loop, until an arrival is due."""
+        if self.state.dispatcher:
+            self.due_ns = self.state.dispatcher.take()
+            self.state.ledger.sent(self.due_ns, self.state.now_ns())
+            return 0.0
         mean = float(self.environment.parsed_options.think)
         return float(between(0.5 * mean, 1.5 * mean)(self)) if mean else 0.0
 
     def rows(self) -> int:
         """Draw how many rows to send."""
         return int(self.environment.parsed_options.rows) or self.source.choice(ROWS)
+
+    def begin(self) -> int | None:
+        """Take the arrival that a request is for.
+
+        Returns:
+            When it was due, since the start of the run. None for further requests of a task in an open loop, which no
+            arrival stands for.
+        """
+        if self.state.dispatcher is None:
+            now = self.state.now_ns()
+            self.state.ledger.sent(now, now)
+            return now
+        due, self.due_ns = self.due_ns, None
+        return due
+
+    def finish(self, due_ns: int | None, route: Route, *, right: bool) -> float | None:
+        """Count an answer.
+
+        Returns:
+            Its latency from the intended start in milliseconds; None where no arrival stands for the request.
+        """
+        if due_ns is None:
+            return None
+        now = self.state.now_ns()
+        self.state.ledger.answered(due_ns, now, route, right=right)
+        return (now - due_ns) / 1e6
+
+
+class CheckedUser(PacedUser, FastHttpUser):
+    """A user of the gateway."""
+
+    abstract = True
+    host = SETTINGS.host
+
+    def ask(  # noqa: PLR0913 the parts of a request
+        self,
+        method: str,
+        path: str,
+        wrong: Callable[[ResponseContextManager], str],
+        *,
+        name: str,
+        data: str | dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> bool:
+        """Send a request, judge its answer and count it.
+
+        Args:
+            method: GET or POST.
+            path: On the gateway.
+            wrong: Says what is wrong with an answer of status 200; empty when nothing is.
+            name: Under which it is counted.
+            data: The body, or the fields of a form.
+            headers: Besides Locust's own.
+
+        Returns:
+            Whether the answer was right.
+        """
+        due_ns = self.begin()
+        with self.client.request(method, path, data=data, headers=headers, name=name, catch_response=True) as response:
+            problem = refused(response) or wrong(response)
+            latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
+            if latency_ms is not None and self.state.dispatcher:
+                response.request_meta["response_time"] = latency_ms
+            settle(response, problem)
+        return not problem
+
+    def post_json(self, path: str, body: str, name: str, wrong: Callable[[object], str]) -> None:
+        """Ask for a prediction and judge the answer.
+
+        Args:
+            path: On the gateway.
+            body: The request's JSON.
+            name: Under which it is counted.
+            wrong: Says what is wrong with an answer's JSON; empty when nothing is.
+        """
+        request_id = uuid.uuid4().hex
+        headers = {"X-Request-ID": request_id, "Content-Type": "application/json"}
+        self.ask(
+            "POST",
+            path,
+            lambda response: _foreign(response, request_id) or wrong(parsed(response)),
+            name=name,
+            data=body,
+            headers=headers,
+        )
+
+
+def predict_path(model: str) -> str:
+    """Return where a model's predictions are asked for."""
+    return f"/v1/models/{model}:predict"
 
 
 def refused(response: ResponseContextManager, status: int = 200) -> str:
@@ -57,23 +173,6 @@ def settle(response: ResponseContextManager, problem: str) -> bool:
     return not problem
 
 
-def post_rows(client: FastHttpSession, model: str, body: str, name: str, wrong: Callable[[object], str]) -> None:
-    """Ask for a prediction and judge the answer.
-
-    Args:
-        client: A user's.
-        model: The model's name.
-        body: The request's JSON.
-        name: Under which it is counted.
-        wrong: Says what is wrong with an answer's JSON; empty when nothing is.
-    """
-    request_id = uuid.uuid4().hex
-    headers = {"X-Request-ID": request_id, "Content-Type": "application/json"}
-    path = f"/v1/models/{model}:predict"
-    with client.post(path, data=body, headers=headers, name=name, catch_response=True) as response:
-        settle(response, refused(response) or _foreign(response, request_id) or wrong(parsed(response)))
-
-
 def parsed(response: ResponseContextManager) -> object:
     """Read an answer's JSON, NaN and Infinity included; its text where it is none."""
     text = response.text or ""
@@ -83,6 +182,13 @@ def parsed(response: ResponseContextManager) -> object:
         return text
 
 
+def _header(response: ResponseContextManager, name: str) -> str:
+    return str(response.headers.get(name) or "") if response.headers is not None else ""
+
+
 def _foreign(response: ResponseContextManager, request_id: str) -> str:
-    answered = response.headers.get("X-Request-ID") if response.headers is not None else None
-    return "" if answered == request_id else "the answer belongs to another request"
+    return "" if _header(response, "X-Request-ID") == request_id else "the answer belongs to another request"
+
+
+def _route_of(response: ResponseContextManager) -> Route:
+    return Route(*(_header(response, f"Tidegate-{name}") for name in ("Pod", "Backend", "Model-Version")))

@@ -5,39 +5,92 @@ locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiU
 """
 
 import json
+import logging
 import re
-from argparse import ArgumentParser
+import sys
+from argparse import ArgumentParser, Namespace
+from typing import Any, cast
 
 from locust import events, task
+from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
+from locust.runners import WorkerRunner
 
 import and_gate
-from checked import AND_GATE, MODEL, CheckedUser, post_rows, refused, settle
+import live_page
+import open_loop
+import run_state
+from checked import AND_GATE, SETTINGS, CheckedUser, predict_path
 
 RESULT = re.compile(r'<output id="result" data-class="(\d)"')
 ANSWERS = {"instances": "predictions", "inputs": "outputs"}
+REPORT = "tidegate"
+logger = logging.getLogger(__name__)
 
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
-    """Add our options to Locust's; they are on its page too."""
-    parser.add_argument("--rows", type=int, default=0, help="Rows in each API request (default 0: a mix of 1 to 32)")
+    """Add our options to Locust's; they are on its page too, and a master tells them to its workers."""
+    rows = SETTINGS.rows
+    parser.add_argument("--rows", type=int, default=rows, help=f"Rows in each request (default {rows}; 0: 1 to 32)")
     parser.add_argument("--think", type=float, default=0.0, help="Mean seconds that a user waits between two requests")
+    parser.set_defaults(open_loop=bool(SETTINGS.load and SETTINGS.load.process))
     parser.set_defaults(stop_timeout="10")  # Locust's own 0 would cut requests in flight and call them failures
+
+
+@events.init.add_listener
+def prepare(environment: Environment, **_: object) -> None:
+    """Make this process keep accounts of its runs, begin their arrivals, and show them where there is a page."""
+    is_worker = isinstance(environment.runner, WorkerRunner)
+    options = cast("Namespace", environment.parsed_options)
+    if not is_worker and not options.user_classes:
+        environment.user_classes = [
+            kind for kind in environment.user_classes if not getattr(kind, "by_name_only", False)
+        ]
+    if not is_worker:
+        for kind in environment.user_classes:
+            if reason := getattr(kind, "unusable", ""):
+                sys.exit(f"tidegate: {reason}")
+
+    def start(**_: object) -> None:
+        is_open = bool(options.open_loop)
+        run_state.attach(environment, run_state.RunState(environment, SETTINGS.slo_ms, open_loop=is_open))
+
+    def hand_over(data: dict[str, Any], **_: object) -> None:
+        data[REPORT] = run_state.of(environment).ledger.take()
+
+    def add(data: dict[str, Any], **_: object) -> None:
+        run_state.of(environment).ledger.add(data[REPORT])
+
+    start()
+    environment.events.test_start.add_listener(start)
+    environment.events.test_stop.add_listener(lambda **_: run_state.of(environment).end())
+    if is_worker:
+        environment.events.report_to_master.add_listener(hand_over)
+    else:
+        environment.events.worker_report.add_listener(add)
+    open_loop.install(environment, SETTINGS.load, SETTINGS.seed or 0)
+    if environment.web_ui:
+        live_page.install(environment, SETTINGS)
 
 
 @events.quitting.add_listener
 def judge(environment: Environment, **_: object) -> None:
     """Exit with 1 when a request failed, or when none was made: a run that proves nothing must not look green."""
+    if isinstance(environment.runner, WorkerRunner):  # it has handed its counts over
+        return
+    state = run_state.of(environment)
+    if lost := state.ledger.never_due(state.planned, int(state.elapsed_s()) - 1):
+        logger.error("%d arrivals were never due: a worker left and took its share of them along", lost)
     total = environment.stats.total
-    if total.num_failures or not total.num_requests:
+    if not environment.process_exit_code and (lost or total.num_failures or not total.num_requests):
         environment.process_exit_code = 1
 
 
 class ApiUser(CheckedUser):
     """A program: JSON in row or column form, a few rows at a time."""
 
-    abstract = MODEL != AND_GATE
+    abstract = SETTINGS.model != AND_GATE
     weight = 3
 
     @task
@@ -45,9 +98,8 @@ class ApiUser(CheckedUser):
         """Send rows and check every row's class."""
         rows = and_gate.draw(self.rows(), self.source)
         asked = self.source.choice(tuple(ANSWERS))
-        post_rows(
-            self.client,
-            AND_GATE,
+        self.post_json(
+            predict_path(AND_GATE),
             json.dumps({asked: rows}),
             f"predict {asked}",
             lambda said: _problem(said, rows, ANSWERS[asked]),
@@ -63,27 +115,25 @@ def _problem(said: object, rows: list[and_gate.Row], key: str) -> str:
 class FormUser(CheckedUser):
     """A person with a browser: opens the form, fills it in, reads the result off the page."""
 
-    abstract = MODEL != AND_GATE
+    abstract = SETTINGS.model != AND_GATE
     weight = 1
 
     @task
     def fill_in_the_form(self) -> None:
         """Open the form, send it, and check the class on the page."""
-        with self.client.get("/home", name="form open", catch_response=True) as page:
-            if not settle(page, refused(page) or self._form_problem(page.text or "")):
-                return
+        if not self.ask("GET", "/home", self._form_problem, name="form open"):
+            return
         (row,) = and_gate.draw(1, self.source)
         typed = {"model": "and_gate", "inputs.0": f"{row[0]:g}", "inputs.1": f"{row[1]:g}"}
-        with self.client.post("/home", data=typed, name="form send", catch_response=True) as page:
-            settle(page, refused(page) or self._result_problem(page.text or "", row))
+        self.ask("POST", "/home", lambda page: self._result_problem(page, row), name="form send", data=typed)
 
     @staticmethod
-    def _form_problem(page: str) -> str:
-        return "" if 'name="inputs.0"' in page else "expected a form with inputs.0, came another page"
+    def _form_problem(page: ResponseContextManager) -> str:
+        return "" if 'name="inputs.0"' in (page.text or "") else "expected a form with inputs.0, came another page"
 
     @staticmethod
-    def _result_problem(page: str, row: and_gate.Row) -> str:
-        found = RESULT.search(page)
+    def _result_problem(page: ResponseContextManager, row: and_gate.Row) -> str:
+        found = RESULT.search(page.text or "")
         if found is None:
             return "expected a result on the page, came none"
         wanted = and_gate.expected(row)

@@ -35,7 +35,7 @@ from tidegate_web.prediction import (
 hypothesis.settings.register_profile("tidegate", deadline=None)
 hypothesis.settings.load_profile("tidegate")
 
-MODEL_SERVER = str(Path(sys.executable).with_name("tidegate-serving"))
+MODEL_SERVER = (sys.executable, "-m", "tidegate_serving")
 START_S = 60
 
 
@@ -81,7 +81,7 @@ def start_model_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sta
     def start(*flags: str) -> ModelServer:
         log = tmp_path_factory.mktemp("model-server") / "log"
         grpc_port, rest_port = free_port(), free_port()
-        command = [MODEL_SERVER, f"--port={grpc_port}", f"--rest_api_port={rest_port}", *flags]
+        command = [*MODEL_SERVER, f"--port={grpc_port}", f"--rest_api_port={rest_port}", *flags]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, env=os.environ)
         server = ModelServer(grpc_port, rest_port, process, log)

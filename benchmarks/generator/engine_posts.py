@@ -11,16 +11,23 @@ from dataclasses import asdict
 import numpy as np
 import uvloop
 
+import and_gate
 from tidegate_proof.engine.account import Account
 from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import NS, Generator
-from tidegate_proof.engine.models import and_gate_payload
+from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import quantile
 from tidegate_proof.record.plan import GeneratorLimits
 from tidegate_proof.record.requests import ABSENT
 
 WARM_UP_S = 1
+BODY = b'{"instances": [[5.0, 6.0]]}'
+
+
+def judge(answer: bytes) -> str:
+    """Say what is wrong with an answer."""
+    return and_gate.wrong([(5.0, 6.0)], json.loads(answer)["predictions"])
 
 
 def poisson(rate: float, seconds: float, seed: int) -> list[int]:
@@ -33,7 +40,7 @@ def poisson(rate: float, seconds: float, seed: int) -> list[int]:
 def main(url: str, rate: float, seconds: float) -> dict[str, object]:
     """Offer a rate for so long, after a warm-up."""
     columns = Columns(poisson(rate, WARM_UP_S + seconds, seed=1), f"bench-{secrets.token_hex(4)}")
-    generator = Generator(Target.of(url), [and_gate_payload([(5.0, 6.0)])], columns)
+    generator = Generator(Target.of(url), [Payload(BODY, judge)], columns)
     uvloop.run(generator.run())
     account = Account.of(columns, generator.looks, WARM_UP_S * NS)
     done = columns.requests()

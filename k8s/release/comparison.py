@@ -1,8 +1,10 @@
 """Whether a new version answers as the old one does, by what `make compare-versions` runs."""
 
+import os
 import subprocess
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 
 from release import cluster
 from release.checkout import Checkout
@@ -35,9 +37,9 @@ def compare(checkout: Checkout, model: Model, environment: Mapping[str, str]) ->
         NotComparedError: They could not be compared.
         ClusterError: The gateway cannot be reached.
     """
-    card = checkout.own / f"cards/{model.name}.json"
+    card = Path(os.path.relpath(checkout.own / f"cards/{model.name}.json", checkout.root))  # where the script goes
     old, new = model.labels[STABLE], model.labels[CANARY]
-    given = {"CARD": str(card)} if card.is_file() else {}
+    given = {"CARD": str(card)} if (checkout.root / card).is_file() else {}
     given |= {**environment, "NAME": model.name, "VERSIONS": f"{old},{new}"}
     host = environment.get("HOST", "")
     with nullcontext(host) if host else cluster.forwarded(HTTP_PORT) as address:

@@ -63,6 +63,8 @@ class Tier:
         if self.done:
             self._tell_once(f'deployment "tidegate-{self.name}" successfully rolled out', tell)
             return None
+        wanted = deployment["spec"].get("replicas", 1)
+        self._tell_once(f"tidegate-{self.name}: {sum(map(is_ready, new))} of {wanted} new pods are ready …", tell)
         for line in without_room(new):
             self._tell_once(line, tell)
         return self._lasting(trouble(deployment, new, self.before), now)

@@ -15,9 +15,12 @@ from google.protobuf.message import Message
 from tidegate_proto.inference_pb2 import (
     ClassificationRequest,
     ClassificationResponse,
+    MultiInferenceRequest,
+    MultiInferenceResponse,
     RegressionRequest,
     RegressionResponse,
 )
+from tidegate_proto.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest, GetModelStatusResponse
 from tidegate_proto.prediction_pb2 import (
     GetModelMetadataRequest,
@@ -59,23 +62,37 @@ class Method(Generic[Request, Response]):
 PREDICT = Method("tensorflow.serving.PredictionService", "Predict", PredictRequest, PredictResponse)
 CLASSIFY = Method("tensorflow.serving.PredictionService", "Classify", ClassificationRequest, ClassificationResponse)
 REGRESS = Method("tensorflow.serving.PredictionService", "Regress", RegressionRequest, RegressionResponse)
+MULTI_INFERENCE = Method(
+    "tensorflow.serving.PredictionService", "MultiInference", MultiInferenceRequest, MultiInferenceResponse
+)
 GET_MODEL_METADATA = Method(
     "tensorflow.serving.PredictionService", "GetModelMetadata", GetModelMetadataRequest, GetModelMetadataResponse
 )
 GET_MODEL_STATUS = Method(
     "tensorflow.serving.ModelService", "GetModelStatus", GetModelStatusRequest, GetModelStatusResponse
 )
+HANDLE_RELOAD_CONFIG_REQUEST = Method(
+    "tensorflow.serving.ModelService", "HandleReloadConfigRequest", ReloadConfigRequest, ReloadConfigResponse
+)
 
 
 def register(
-    server: grpc.Server | grpc.aio.Server, behaviours: "Mapping[Method[Any, Any], Callable[[Any, Any], Any]]"
+    server: grpc.Server | grpc.aio.Server,
+    behaviours: "Mapping[Method[Any, Any], Callable[[Any, Any], Any]]",
+    reading: "Callable[[type[Message]], Callable[[bytes], Any]] | None" = None,
 ) -> None:
-    """Add to a server (threads or asyncio) what answers each method, called with the request and gRPC's context."""
+    """Add to a server (threads or asyncio) what answers each method.
+
+    Args:
+        server: Not started yet.
+        behaviours: Called with the request and gRPC's context.
+        reading: Gives what makes a request of bytes; a message's own parser where there is none.
+    """
     handlers: defaultdict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]] = defaultdict(dict)
     for method, behaviour in behaviours.items():
         handlers[method.service][method.name] = grpc.unary_unary_rpc_method_handler(
             behaviour,
-            request_deserializer=method.request.FromString,
+            request_deserializer=reading(method.request) if reading else method.request.FromString,
             response_serializer=method.response.SerializeToString,
         )
     server.add_generic_rpc_handlers(

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.manifests.rendering import Manifest, render
-from tidegate_serving.flags import parse
+from tidegate_serving.settings import read
 from tidegate_web.serving.router import parse_routes
 from tidegate_web.settings import Settings
 
@@ -33,7 +33,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
 def test_every_label_with_a_weight_is_one_that_the_model_servers_give(rendered, tmp_path):
     file = tmp_path / "models.config"
     file.write_text(rendered["ConfigMap", "tidegate-models"]["data"]["models.config"])
-    models = parse([f"--model_config_file={file}"]).models
+    models = read([f"--model_config_file={file}"]).models
     labels = {model.name: set(model.version_labels) for model in models}
     splits = parse_routes(rendered["ConfigMap", "tidegate-routes"]["data"]["routes.yaml"])
     assert {name: set(split.labels) for name, split in splits.items()} == {

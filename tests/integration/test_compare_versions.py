@@ -39,7 +39,8 @@ def server(tmp_path_factory, start_model_server) -> str:
     command = [PYTHON, Path(__file__).with_name("gate_versions.py"), folder]
     subprocess.run(command, check=True, timeout=120, capture_output=True)
     (folder / "models.config").write_text(CONFIG.format(folder=folder))
-    address: str = start_model_server(f"--model_config_file={folder / 'models.config'}").address
+    ahead = "--allow_version_labels_for_unavailable_models"
+    address: str = start_model_server(f"--model_config_file={folder / 'models.config'}", ahead).address
     return address
 
 

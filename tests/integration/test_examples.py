@@ -17,12 +17,20 @@ import numpy as np
 import pytest
 
 from tidegate_proto.example_pb2 import Example
-from tidegate_proto.inference_pb2 import ClassificationRequest, ExampleList, Input, RegressionRequest
+from tidegate_proto.inference_pb2 import (
+    ClassificationRequest,
+    ExampleList,
+    InferenceTask,
+    Input,
+    MultiInferenceRequest,
+    RegressionRequest,
+)
 from tidegate_proto.prediction_pb2 import ModelSpec
-from tidegate_proto.services import CLASSIFY, REGRESS, Method
+from tidegate_proto.services import CLASSIFY, MULTI_INFERENCE, REGRESS, Method
 
 HERE = Path(__file__).parent
 GATEWAY = Path(sys.executable).with_name("tidegate-web")
+CHECKED = "--enable_signature_method_name_check=true"
 REGRESS_METHOD = "tensorflow/serving/regress"
 LABELS = ["ant", "bee", "käfer"]
 
@@ -55,7 +63,7 @@ def served(start_model_server: Any, free_ports: Any, tmp_path_factory: pytest.Te
     folder = tmp_path_factory.mktemp("beetles")
     subprocess.run([sys.executable, HERE / "example_model.py", folder], check=True, capture_output=True, timeout=120)
     golden = json.loads((folder / "golden.json").read_text())
-    server = start_model_server("--model_name=beetles", f"--model_base_path={folder}")
+    server = start_model_server("--model_name=beetles", f"--model_base_path={folder}", CHECKED)
     port, ops_port = free_ports(), free_ports()
     environment = os.environ | {
         "TIDEGATE_HOST": "127.0.0.1",
@@ -217,12 +225,46 @@ def test_the_official_client_gets_tensorflows_answers(served):
     )
     assert done.returncode == 0, done.stderr.decode()
     answers = json.loads(done.stdout)
+    about = answers.pop("about")
+    np.testing.assert_allclose(about["values"], served.golden["plain"]["values"], rtol=1e-6)
+    assert {"serving_default", "classify", "predict"} < set(about["signatures"])
+    assert about["state"] == "AVAILABLE"
+    assert about["refusal"].startswith("ServerModelConfig type not supported by HandleReloadConfigRequest.")
     for name, answer in answers.items():
         np.testing.assert_allclose(answer["values"], served.golden[name]["values"], rtol=1e-6)
         np.testing.assert_allclose(answer["scores"], served.golden[name]["scores"], rtol=1e-6)
         assert answer["labels"] == [LABELS] * 4
         assert answer["specs"] == [["beetles", 1, "serving_default"], ["beetles", 1, "classify"]]
+        np.testing.assert_allclose(answer["several"]["values"], served.golden[name]["values"], rtol=1e-6)
+        np.testing.assert_allclose(answer["several"]["scores"], served.golden[name]["scores"], rtol=1e-6)
+        assert answer["several"]["specs"] == [["beetles", 1, "classify"], ["beetles", 1, "serving_default"]]
     assert answers.keys() == {"plain", "in_context"}
+
+
+def task(signature: str, method: str = REGRESS_METHOD, model: str = "beetles") -> InferenceTask:
+    return InferenceTask(model_spec=ModelSpec(name=model, signature_name=signature), method_name=method)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "code", "said"),
+    [
+        ([], "INVALID_ARGUMENT", "ModelSpec has no name specified."),
+        ([task(""), task("flat", model="")], "INVALID_ARGUMENT", "Found ModelSpec with an empty model name."),
+        (
+            [task(""), task("flat", model="other")],
+            "INVALID_ARGUMENT",
+            "All ModelSpecs in a MultiInferenceRequest must access the same model name.",
+        ),
+        ([task(""), task("serving_default")], "INVALID_ARGUMENT", "Duplicate evaluation of signature: serving_default"),
+        ([task("nix")], "INVALID_ARGUMENT", "Requested signature not found in model graph: nix"),
+        ([task("", "x")], "UNIMPLEMENTED", "Unsupported signature method_name: x"),
+        ([task("", model="other")], "NOT_FOUND", "Servable not found for request: Latest(other)"),
+    ],
+)
+def test_several_inferences_that_do_not_go_together_are_refused_in_tf_servings_words(served, tasks, code, said):
+    rows = Input(example_list=ExampleList(examples=[Example()]))
+    request = MultiInferenceRequest(tasks=tasks, input=rows)
+    assert _refusal(served.address, MULTI_INFERENCE, request) == (grpc.StatusCode[code], said)
 
 
 def _b64(data: bytes) -> str:

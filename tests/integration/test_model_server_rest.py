@@ -3,12 +3,15 @@
 import base64
 import gzip
 import json
+import subprocess
 import urllib.error
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.tools import tool
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +85,7 @@ def test_status_and_metadata_are_tf_servings_documents(ask):
         (f"{GATE}/versions/9:predict", {"instances": [[1, 1]]}, None, 404, "Servable not found for request: Specific("),
         ("/v1/models/nope", None, None, 404, "Could not find any versions of model nope"),
         (f"{GATE}:predict", {"instances": [[1, 1]], "signature_name": "x"}, None, 400, 'Serving signature name: "x"'),
-        (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature method_name"),
+        (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature outputs to"),
         (f"{GATE}:predict", b"{", None, 400, "The body is not JSON"),
         (f"{GATE}:predict", b"[" * 100_000, None, 400, "The body is not JSON"),
         (GATE, None, "DELETE", 400, "Malformed request: DELETE /v1/models/and_gate"),
@@ -95,3 +98,12 @@ def test_what_cannot_be_answered_has_a_text_and_the_right_status(ask, path, body
     assert came == status
     assert answer.keys() == {"error"}
     assert answer["error"].startswith(text)
+
+
+def test_curl_gets_an_answer_as_the_tutorials_show_it(model_server):
+    url = f"http://127.0.0.1:{model_server.rest_port}{GATE}:predict"
+    command = [tool("curl"), "-sS", "-w", " %{http_code} %{content_type}", "-d", '{"instances": [[1.0, 1.0]]}', url]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    body, status, content_type = done.stdout.rsplit(" ", 2)
+    assert json.loads(body)["predictions"][0][1] > 0.9
+    assert (status, content_type) == ("200", "application/json")

@@ -17,17 +17,28 @@ from tests.tools import lacking
 from tidegate_proto import (
     example_pb2,
     inference_pb2,
+    model_management_pb2,
     model_status_pb2,
+    prediction_log_pb2,
     prediction_pb2,
     server_config_pb2,
     signature_pb2,
     tensor_pb2,
 )
-from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS
+from tidegate_proto.services import (
+    CLASSIFY,
+    GET_MODEL_METADATA,
+    GET_MODEL_STATUS,
+    HANDLE_RELOAD_CONFIG_REQUEST,
+    MULTI_INFERENCE,
+    PREDICT,
+    REGRESS,
+)
 
 ORACLE = Path(__file__).with_name("wire_oracle.py")
 FILES = (
     tensor_pb2, signature_pb2, prediction_pb2, example_pb2, inference_pb2, model_status_pb2, server_config_pb2,
+    model_management_pb2, prediction_log_pb2,
 )  # fmt: skip
 
 
@@ -59,8 +70,8 @@ def ours(descriptors: Iterator[Descriptor], prefix: str = "") -> Iterator[tuple[
         yield from ours(iter(descriptor.nested_types), f"{prefix}{descriptor.name}.")
 
 
-NOT_IN_THE_CLIENT = {"PrometheusConfig", "MonitoringConfig"}
-"""Their file is not in the client's package; the production image reads it, which nobody here can run."""
+NOT_IN_THE_CLIENT = {"PrometheusConfig", "MonitoringConfig", "BatchingParameters", "SSLConfig"}
+"""Their files are not in the client's package; the production image reads them, which nobody here can run."""
 
 MESSAGES = {
     name: descriptor
@@ -83,7 +94,17 @@ def test_every_field_has_the_official_number_type_and_label(name):
 
 
 @pytest.mark.parametrize(
-    "method", [PREDICT, CLASSIFY, REGRESS, GET_MODEL_METADATA, GET_MODEL_STATUS], ids=lambda method: method.name
+    "method",
+    [
+        PREDICT,
+        CLASSIFY,
+        REGRESS,
+        MULTI_INFERENCE,
+        GET_MODEL_METADATA,
+        GET_MODEL_STATUS,
+        HANDLE_RELOAD_CONFIG_REQUEST,
+    ],
+    ids=lambda method: method.name,
 )
 def test_method_paths_are_the_official_ones(method):
     assert method.name in official()["services"][method.service]
@@ -100,6 +121,7 @@ def tensors() -> Iterator[tensor_pb2.TensorProto]:
     values: dict[str, list[Any]] = {
         "float_val": [0.5], "double_val": [0.25], "int_val": [-3], "string_val": [b"\xff"], "int64_val": [-(2**62)],
         "bool_val": [True], "half_val": [15360], "uint32_val": [2**32 - 1], "uint64_val": [2**64 - 1],
+        "scomplex_val": [0.5, -0.5], "dcomplex_val": [0.25, -0.25],
     }  # fmt: skip
     for field, value in values.items():
         tensor = tensor_pb2.TensorProto(dtype=tensor_pb2.DT_FLOAT, tensor_shape=shape)
@@ -126,6 +148,19 @@ def inferences() -> Iterator[Message]:
     )
     values = inference_pb2.RegressionResult(regressions=[inference_pb2.Regression(value=-0.5)])
     yield inference_pb2.RegressionResponse(model_spec=spec(), result=values)
+    tasks = [inference_pb2.InferenceTask(model_spec=spec(), method_name="tensorflow/serving/regress")]
+    several = inference_pb2.MultiInferenceRequest(tasks=tasks, input=inference_pb2.Input(example_list=alone))
+    yield several
+    yield inference_pb2.MultiInferenceResponse(
+        results=[inference_pb2.InferenceResult(model_spec=spec(), regression_result=values)]
+    )
+    yield prediction_log_pb2.PredictionLog(multi_inference_log=prediction_log_pb2.MultiInferenceLog(request=several))
+    config = server_config_pb2.ModelConfig(name="gate", base_path="/models/gate", version_labels={"stable": 3})
+    models = server_config_pb2.ModelServerConfig(model_config_list=server_config_pb2.ModelConfigList(config=[config]))
+    yield model_management_pb2.ReloadConfigRequest(config=models, metric_names=["x"])
+    yield model_management_pb2.ReloadConfigResponse(
+        status=model_status_pb2.StatusProto(error_code=3), metric=[model_management_pb2.Metric(name="x")]
+    )
 
 
 def examples() -> Iterator[Message]:

@@ -90,6 +90,18 @@ def test_load_goes_to_the_gateways_service_in_the_namespace_and_to_one_model(nam
     assert all("namespace" not in manifest["metadata"] for manifest in render(FOLDER).values())
 
 
+@both
+def test_a_shape_can_be_given_to_all_of_them_and_need_not_be(name):
+    (source,) = container(name)["envFrom"]
+    assert source == {"configMapRef": {"name": "tidegate-loadtest-shape", "optional": True}}
+    assert ("ConfigMap", "tidegate-loadtest-shape") not in render(FOLDER)
+
+
+@both
+def test_no_pod_of_before_takes_part_in_a_run_after_a_restart(name):
+    assert render(FOLDER)["Deployment", name]["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_a_run_is_bounded_and_starts_only_when_told():
     found = environment(MASTER)
     assert (found["LOCUST_USERS"], found["LOCUST_SPAWN_RATE"], found["LOCUST_RUN_TIME"]) == ("20", "5", "5m")

@@ -67,14 +67,14 @@ def scraped(registry: CollectorRegistry) -> Names:
 @pytest.fixture(scope="module")
 def known() -> Names:
     """The metrics of a gateway that has done everything once, of a model server, and what the rules record of them."""
-    web, serving = Metrics(), RequestMetrics(frozenset({"gate"}))
+    web, serving = Metrics(), RequestMetrics(frozenset({"gate"}).__contains__)
     web.requests.labels("predict", "POST", "200").inc()
     web.duration.labels("predict").observe(0.1)
     web.shed.labels("deadline").inc()
     backend = web.of_backend("10.0.0.9:8500")
     backend.outstanding(1)
     backend.answered("OK")
-    serving.observe("gate", "Predict", "success", 0.1)
+    serving.observe("gate", ("Predict", "GRPC"), "OK", 0.1)
     recorded = {rule["record"]: {"namespace", "backend"} for rule in rules("record")}
     return scraped(web.registry) | scraped(serving.registry()) | recorded | {"up": set()}
 

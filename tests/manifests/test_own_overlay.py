@@ -11,7 +11,7 @@ from release.state import Place, State, StateError, Volume, load
 from release.transitions import Candidate, canary, deploy, promote, release
 from tests.manifests.kustomizations import components
 from tests.manifests.rendering import ROOT, Manifest, render
-from tidegate_serving.flags import parse
+from tidegate_serving.settings import read
 from tidegate_web.serving.router import parse_routes
 
 Rendered = dict[tuple[str, str], Manifest]
@@ -51,7 +51,7 @@ def container(rendered: Rendered, tier: str) -> Manifest:
 def served(rendered: Rendered, folder: Path) -> dict[str, dict[str, int]]:
     file = folder / "rendered.config"
     file.write_text(rendered["ConfigMap", "tidegate-models"]["data"]["models.config"])
-    models = parse([f"--model_config_file={file}"]).models
+    models = read([f"--model_config_file={file}"]).models
     for model in models:
         assert set(model.model_version_policy.specific.versions) == set(dict(model.version_labels).values())
         assert model.base_path == f"/models/{model.name}"

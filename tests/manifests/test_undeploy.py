@@ -12,10 +12,9 @@ from tests.manifests.rendering import ROOT
 KEDA = {"api-resources --api-group=keda.sh *": (0, "scaledobjects.keda.sh\ntriggerauthentications.keda.sh\n")}
 STATE = "# What is deployed\ncontext: kind-tidegate\nnamespace: mine\nbase: k8s/base\n"
 SCALED = "delete --ignore-not-found --timeout=60s scaledobject tidegate-serving"
-CONFIG = (
-    "delete --ignore-not-found configmap -l app.kubernetes.io/part-of=tidegate,"
-    "app.kubernetes.io/name=tidegate,app.kubernetes.io/component=serving"
-)
+OURS = "-l app.kubernetes.io/part-of=tidegate,app.kubernetes.io/name=tidegate"
+KINDS = "configmaps,deployments.apps,services,networkpolicies.networking.k8s.io"
+REST = f"delete --ignore-not-found {KINDS} {OURS}"
 
 
 @pytest.fixture
@@ -37,17 +36,24 @@ def deletions(kubectl: Kubectl) -> list[str]:
     return [call for call in kubectl.calls() if call.startswith("delete")]
 
 
-def test_kedas_object_goes_first_then_the_overlay_then_the_config_maps_of_releases(own, tmp_path):
+def test_kedas_object_goes_first_then_the_overlay_then_what_releases_and_components_of_before_left(own, tmp_path):
     kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine", KEDA)
     done = undeploy(own, kubectl)
     assert done.returncode == 0, done.stderr
-    assert deletions(kubectl) == [SCALED, f"delete --ignore-not-found -k {own}", CONFIG]
+    assert deletions(kubectl) == [SCALED, f"delete --ignore-not-found -k {own}", REST]
 
 
 def test_a_cluster_without_keda_is_not_asked_for_its_object(own, tmp_path):
     kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine")
     assert undeploy(own, kubectl).returncode == 0
-    assert deletions(kubectl) == [f"delete --ignore-not-found -k {own}", CONFIG]
+    assert deletions(kubectl) == [f"delete --ignore-not-found -k {own}", REST]
+
+
+def test_where_there_is_a_prometheus_operator_what_is_its_goes_too(own, tmp_path):
+    known = {"api-resources --api-group=monitoring.coreos.com *": (0, "podmonitors.monitoring.coreos.com\n")}
+    kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine", known)
+    assert undeploy(own, kubectl).returncode == 0
+    assert deletions(kubectl)[-1] == f"delete --ignore-not-found {KINDS},podmonitors.monitoring.coreos.com {OURS}"
 
 
 def test_a_keda_that_does_not_let_go_is_told(own, tmp_path):
@@ -68,7 +74,7 @@ def test_a_component_whose_operator_has_gone_is_no_failure(own, tmp_path):
     kubectl = Kubectl(tmp_path / "bin", "kind-tidegate", "mine", {"delete * -k *": (1, UNKNOWN)})
     done = undeploy(own, kubectl)
     assert done.returncode == 0, done.stderr
-    assert deletions(kubectl)[-1] == CONFIG
+    assert deletions(kubectl)[-1] == REST
 
 
 def test_what_kubectl_could_not_delete_is_a_failure_in_its_words(own, tmp_path):

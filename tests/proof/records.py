@@ -10,12 +10,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from itertools import count
+from itertools import accumulate, count, groupby
 from typing import Literal
 
+from arrivals import Process, rates
 from tidegate_proof.record.cluster import ClusterEvent, Kind
 from tidegate_proof.record.documents import Object
 from tidegate_proof.record.folder import Record
+from tidegate_proof.record.knee import Knee, KneeRecord
 from tidegate_proof.record.plan import (
     Cluster,
     Forecast,
@@ -31,6 +33,7 @@ from tidegate_proof.record.plan import (
 )
 from tidegate_proof.record.requests import Requests, Row
 from tidegate_proof.record.telemetry import GatewayLook, GeneratorLook
+from tidegate_proof.verdict.intended import counts_of, intended_of, rates_of
 
 Verb = Literal["ADDED", "MODIFIED", "DELETED"]
 
@@ -57,10 +60,11 @@ THRESHOLDS = (
 
 
 def plan(
-    *, warm_up_s: int = 5, low_s: int = 10, high_s: int = 40, end_s: int = 35, base: float = 8, peak: float = 48
+    *, warm_up_s: int = 2, duration_s: int = 90, base: float = 8, peak: float = 48, process: Process = "paced"
 ) -> Plan:
     """A step: low, high, low again."""
-    ends = [warm_up_s, warm_up_s + low_s, warm_up_s + low_s + high_s, warm_up_s + low_s + high_s + end_s]
+    levels = rates("step", base=base, peak=peak, duration_s=duration_s)
+    ends = list(accumulate((len(list(level)) for _, level in groupby(levels)), initial=warm_up_s))
     return Plan(
         scenario="step",
         hypothesis="A step to 2.4 knees is served within the SLO again after at most 20 s.",
@@ -70,8 +74,8 @@ def plan(
         rows=1,
         work_iterations=50,
         seed=7,
-        process="paced",
-        shape=Shape(name="step", base=base, peak=peak, duration_s=low_s + high_s + end_s),
+        process=process,
+        shape=Shape(name="step", base=base, peak=peak, duration_s=duration_s),
         warm_up_s=warm_up_s,
         phases=(
             Phase(name="warm-up", start_s=0, end_s=ends[0], measured=False, change=False),
@@ -102,16 +106,27 @@ def plan(
     )
 
 
-def counts_of(plan: Plan) -> tuple[int, ...]:
-    """Arrivals of each second of a step."""
-    changes = [phase for phase in plan.phases if phase.change]
-    high = range(changes[0].start_s, changes[0].end_s)
-    return tuple(round(plan.shape.peak if second in high else plan.shape.base) for second in range(plan.duration_s))
-
-
-def paced(counts: Sequence[int]) -> list[int]:
-    """Intended times, evenly within each second."""
-    return [second * SECOND + place * SECOND // n for second, n in enumerate(counts) for place in range(n)]
+def knee(capacity_rps: float = CAPACITY_RPS) -> KneeRecord:
+    """A model server's knee, found without trouble."""
+    of = plan()
+    return KneeRecord(
+        tier="serving",
+        target="http://10.0.0.1:8080/v1/models/work:predict",
+        model=of.model,
+        rows=of.rows,
+        work_iterations=of.work_iterations,
+        process="poisson",
+        seed=of.seed,
+        slo=of.slo,
+        warm_up_s=2,
+        generator=of.generator,
+        steps=(),
+        knee=Knee(capacity_rps=capacity_rps, low=capacity_rps, high=21, p99_ns=200, mean_pending=None, cores_used=None),
+        refusal=None,
+        cluster=of.cluster,
+        versions=of.versions,
+        started=of.started,
+    )
 
 
 @dataclass
@@ -216,7 +231,7 @@ def record(of: Plan | None = None, *, frozen: bool = False, partial: str | None 
         partial: Why the run stopped, if it did.
     """
     planned = plan() if of is None else of
-    counts = counts_of(planned)
+    counts = tuple(counts_of(planned, rates_of(planned)))
     scaler = Scaler(frozen)
     scaler.start()
     rows = _serve(planned, counts, scaler)
@@ -239,7 +254,7 @@ def _serve(plan: Plan, counts: Sequence[int], scaler: Scaler) -> list[Row]:
     source = random.Random(plan.seed)
     rows: list[Row] = []
     next_sync = SYNC_S * SECOND
-    for number, intended in enumerate(paced(counts)):
+    for number, intended in enumerate(intended_of(plan, counts)):
         while next_sync <= intended:
             second = next_sync // SECOND
             scaler.sync(next_sync, sum(counts[second - SYNC_S : second]) / SYNC_S)

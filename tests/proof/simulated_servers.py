@@ -55,7 +55,8 @@ class Queue:
             took_s = self.service(self._source)
             leaves_s = max(now_s, free[0]) + took_s
             heapq.heapreplace(free, leaves_s)
-            heapq.heappush(inside, leaves_s)
+            if self.room < math.inf:
+                heapq.heappush(inside, leaves_s)
             if counted:
                 latencies.append(leaves_s - now_s)
                 busy_s += took_s

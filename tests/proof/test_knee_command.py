@@ -1,18 +1,18 @@
 """`tidegate-proof knee` says what it found or why it refuses, in words, in its exit code and in knee.json."""
 
 import argparse
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.ports import free_port
+from tests.proof.model_payloads import of_the_gate
 from tidegate_proof.commands import knee
-from tidegate_proof.knee.search import Measure, Plan
+from tidegate_proof.knee.search import KneeError, Measure, Plan
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.knee import Knee, KneeRecord, Step
 from tidegate_proof.record.plan import Slo
-
-QUICK = ["--latency-ms", "50", "--step-s", "1", "--warm-up-s", "0"]
 
 
 def command(*words: str) -> int:
@@ -21,18 +21,58 @@ def command(*words: str) -> int:
     return knee.main(parser.parse_args(["knee", *words]))
 
 
-def test_a_target_that_is_not_there_is_refused_with_the_reason_and_all_steps(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.fixture
+def _known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway that tells what fits."""
+    monkeypatch.setattr(knee, "learn", lambda *_, **__: of_the_gate())
+
+
+@pytest.mark.usefixtures("_known")
+def test_a_refused_search_writes_its_steps_and_its_reason(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
+    step = step_of(p99_ns=None)
+
+    async def find(_: Measure, slo: Slo, __: Plan, tell: Callable[[Step], None]) -> tuple[Knee, tuple[Step, ...]]:
+        assert not step.keeps(slo)
+        tell(step)
+        raise KneeError("the results contradict each other", (step,))
+
+    monkeypatch.setattr(knee, "find", find)
     out = tmp_path / "deep" / "knee.json"
-    assert command("--url", f"http://127.0.0.1:{free_port()}", *QUICK, "--out", str(out)) == 1
+    assert command("--url", "http://127.0.0.1:1", "--out", str(out)) == 1
     record = read_document(out, KneeRecord)
-    assert record.knee is None
-    assert record.refusal is not None
-    assert len(record.steps) >= 2
-    assert record.refusal in capsys.readouterr().err
+    assert (record.knee, record.refusal, record.steps) == (None, "the results contradict each other", (step,))
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "10 requests/s: p99 never, 7 of 100 failed: missed",
+        "tidegate-proof knee: the results contradict each other",
+    ]
 
 
+def step_of(p99_ns: int | None) -> Step:
+    return Step(
+        offered_rps=10,
+        goodput_rps=9.3,
+        p50_ns=1000,
+        p95_ns=None,
+        p99_ns=p99_ns,
+        mean_pending=0.5,
+        cores_used=None,
+        duration_s=10,
+        n=100,
+        errors={"lost": 7},
+        valid=True,
+    )
+
+
+def test_a_gateway_that_is_not_there_is_said_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    port = free_port()
+    assert command("--url", f"http://127.0.0.1:{port}", "--out", str(tmp_path / "knee.json")) == 2
+    assert f"127.0.0.1:{port}/v1/models/and_gate/metadata: expected a model's metadata" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_known")
 def test_what_was_found_is_said_and_can_be_read_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
@@ -49,6 +89,7 @@ def test_what_was_found_is_said_and_can_be_read_again(
     assert "one serving replica takes 100 requests/s with a p99 of 42.0 ms" in capsys.readouterr().out
     record = read_document(out, KneeRecord)
     assert (record.knee, record.tier, record.refusal) == (found, "serving", None)
+    assert (record.model, record.work_iterations) == ("work", 200)
 
 
 def test_an_address_that_cannot_be_loaded_is_no_refusal_of_the_search(

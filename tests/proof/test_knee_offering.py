@@ -1,14 +1,13 @@
 """A step says of a load what its rows say, without the warm-up, and the engine and the search fit each other."""
 
-import json
-
 import numpy as np
 import pytest
 
 from tests.ports import free_port
 from tests.proof.failing_server import Asked, failing
+from tests.proof.model_payloads import of_the_gate
 from tidegate_proof.engine.generator import Limits
-from tidegate_proof.engine.models import and_gate_payloads
+from tidegate_proof.engine.models import requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import NS, Offering, Usage, quantile, schedule, sum_up
 from tidegate_proof.knee.search import Measure
@@ -59,7 +58,7 @@ class Meter:
 
 
 def offering(url: str, meter: Meter | None = None) -> Offering:
-    payloads = and_gate_payloads(rows=2, seed=1)
+    payloads = requests_of(of_the_gate(), rows=2, seed=1)
     limits = Limits(timeout_s=20, late_s=20)
     return Offering(Target.of(url), payloads, schedule("paced"), SLO, 0, limits=limits, tolerances=PATIENT, meter=meter)
 
@@ -79,15 +78,3 @@ async def test_a_target_that_is_not_there_keeps_nothing():
     step = await offering(f"http://127.0.0.1:{free_port()}/")(5, 1)
     assert (step.n, step.errors, step.p50_ns, step.cores_used) == (5, {"connect": 5}, None, None)
     assert str(step) == "5 requests/s: p99 never, 5 of 5 failed"
-
-
-def test_an_and_gate_request_is_judged_by_its_own_rows():
-    one, other = and_gate_payloads(rows=40, seed=1, count=2)
-    assert one.body != other.body
-    right_ones = [[0.9, 0.1] if row[0] == 0 else [0.1, 0.9] for row in json.loads(one.body)["instances"]]
-    answer = json.dumps({"predictions": right_ones}).encode()
-    assert one.wrong(answer) == ""
-    assert "wrong class" in other.wrong(answer)
-    assert "expected 40 rows" in one.wrong(b'{"predictions": []}')
-    assert "expected JSON with predictions" in one.wrong(b"<html>")
-    assert [payload.body for payload in and_gate_payloads(40, 1, 2)] == [one.body, other.body]

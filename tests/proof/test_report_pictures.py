@@ -123,7 +123,7 @@ def test_pods_past_those_that_are_drawn_are_counted():
 
 def test_a_knee_step_that_does_not_count_is_hollow_and_says_so():
     steps = [curves.KneeStep(10, 10, 2e7, valid=True), curves.KneeStep(20, 12, 9e8, valid=False)]
-    drawn = curves.knee(steps, 10, 1e8).wide
+    drawn = curves.knee(steps, 10, 1e8, "One replica").wide
     assert drawn.count('class="dot good hollow"') == drawn.count('class="dot p99 hollow"') == 1
     assert "does not count" in drawn
 

@@ -146,7 +146,7 @@ def test_a_trouble_that_goes_away_begins_anew():
     assert look(tier, 4.0 + CLEAR_S, STUCK)
 
 
-def test_want_of_room_is_said_once_and_the_end_is_said():
+def test_progress_want_of_room_and_the_end_are_said_once():
     said: list[str] = []
     tier = Tier("web", {})
     reason = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "Insufficient cpu"}
@@ -154,6 +154,7 @@ def test_want_of_room_is_said_once_and_the_end_is_said():
     assert not any(look(tier, now, homeless, said=said) for now in (0.0, 60.0))
     assert not look(tier, 61.0, pod(RUNNING, conditions=READY), said=said, updated=1)
     assert said == [
+        "tidegate-web: 0 of 1 new pods are ready …",
         "pod/new waits for room: Insufficient cpu",
         'deployment "tidegate-web" successfully rolled out',
     ]

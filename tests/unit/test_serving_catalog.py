@@ -1,8 +1,7 @@
 """Versions, labels and swaps of the embedded model server, over models that are only names."""
 
-import threading
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -11,7 +10,8 @@ from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.server_config_pb2 import ModelConfig, ServableVersionPolicy
 from tidegate_serving import versions
 from tidegate_serving.catalog import Catalog
-from tidegate_serving.errors import InvalidArgument, NotFound, ServingError
+from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError, Unknown
+from tidegate_serving.loading import Loader
 from tidegate_serving.savedmodel import LoadError
 
 State = ModelVersionStatus.State
@@ -32,10 +32,38 @@ class FakeModel:
         self.closed = True
 
 
-def catalog(base_path: Path, policy: ServableVersionPolicy | None = None, **labels: int) -> Catalog:
-    FakeModel.loaded.clear()
-    config = ModelConfig(name="gate", base_path=str(base_path), model_version_policy=policy, version_labels=labels)
-    return Catalog([config], FakeModel)  # type: ignore[arg-type]  # as much of a SavedModel as a Catalog uses
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Folders count as written when they are looked at; the tests of that set their own time."""
+    monkeypatch.setattr(versions, "SETTLED_S", 0.0)
+
+
+class Served:
+    """A catalogue and what keeps it."""
+
+    def __init__(self, *configs: ModelConfig, labels_ahead: bool = True, **loader: Any) -> None:
+        FakeModel.loaded.clear()
+        self.catalog = Catalog(labels_ahead=labels_ahead)
+        self.catalog.configure(configs)
+        self.loader = Loader(self.catalog, FakeModel, **loader)  # type: ignore[arg-type]  # as much of a model as it uses
+        self.use = self.catalog.use
+        self.statuses = self.catalog.statuses
+        self.unavailable = self.catalog.unavailable
+        self.refresh = self.loader.refresh
+
+
+def gate(base_path: Path, policy: ServableVersionPolicy | None = None, **labels: int) -> ModelConfig:
+    return ModelConfig(
+        name="gate",
+        base_path=str(base_path),
+        model_platform="tensorflow",
+        model_version_policy=policy,
+        version_labels=labels,
+    )
+
+
+def catalog(base_path: Path, policy: ServableVersionPolicy | None = None, **labels: int) -> Served:
+    return Served(gate(base_path, policy, **labels))
 
 
 def add(base_path: Path, *numbers: int | str) -> None:
@@ -52,12 +80,12 @@ def spec(version: int | None = None, label: str | None = None) -> ModelSpec:
     return message
 
 
-def used(models: Catalog, wanted: ModelSpec) -> int:
+def used(models: Served, wanted: ModelSpec) -> int:
     with models.use(wanted) as (number, _):
         return number
 
 
-def states(models: Catalog) -> dict[int, int]:
+def states(models: Served) -> dict[int, int]:
     return {status.version: status.state for status in models.statuses(spec())}
 
 
@@ -135,7 +163,7 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(tmp_path):
     add(tmp_path, 2)
     models.refresh()
     assert used(models, spec()) == 2
-    assert states(models) == {2: State.AVAILABLE}
+    assert states(models) == {2: State.AVAILABLE, 1: State.END}
     assert [model.closed for model in FakeModel.loaded] == [True, False]
 
 
@@ -175,12 +203,11 @@ def test_a_version_in_use_is_not_unloaded(tmp_path):
     models.refresh()
     add(tmp_path, 2)
     with models.use(spec()):
-        swap = threading.Thread(target=models.refresh)
-        swap.start()
-        while used(models, spec()) != 2:
-            pass
+        models.refresh()
+        assert used(models, spec()) == 2
+        assert states(models) == {2: State.AVAILABLE, 1: State.UNLOADING}
         assert not any(model.closed for model in FakeModel.loaded)
-    swap.join(timeout=5)
+    assert states(models) == {2: State.AVAILABLE, 1: State.END}
     assert [model.closed for model in FakeModel.loaded] == [True, False]
 
 
@@ -196,3 +223,121 @@ def test_long_texts_are_cut_as_tf_serving_cuts_them():
     assert text.endswith("...TRUNCATED")
     assert len(text.encode()) <= 1024
     assert ServingError("short").text == "short"
+
+
+def test_a_version_that_is_still_being_written_waits(tmp_path, monkeypatch):
+    add(tmp_path, 1)
+    models = catalog(tmp_path)
+    models.refresh()
+    monkeypatch.setattr(versions, "SETTLED_S", 60.0)
+    add(tmp_path, 2)
+    models.refresh()
+    assert used(models, spec()) == 1
+    assert states(models) == {1: State.AVAILABLE, 2: State.START}
+    monkeypatch.setattr(versions, "SETTLED_S", 0.0)
+    models.refresh()
+    assert states(models) == {2: State.AVAILABLE, 1: State.END}
+
+
+def test_a_broken_version_is_tried_again_when_its_folder_changes_and_else_as_often_as_said(tmp_path):
+    add(tmp_path, 1, "1/broken")
+    models = Served(gate(tmp_path), retries=1, retry_s=0.0)
+    attempts = []
+    for _ in range(4):
+        models.refresh()
+        attempts.append(models.catalog.servables()[0].versions[1].attempts)
+    assert attempts == [1, 2, 2, 2]
+    (tmp_path / "1" / "broken").rmdir()
+    models.refresh()
+    assert states(models) == {1: State.AVAILABLE}
+
+
+def test_statuses_are_the_newest_first_and_carry_a_status_each(tmp_path):
+    add(tmp_path, 1, 2, 10)
+    models = catalog(tmp_path, ALL)
+    models.refresh()
+    statuses = models.statuses(spec())
+    assert [status.version for status in statuses] == [10, 2, 1]
+    assert all(status.HasField("status") and status.status.error_code == 0 for status in statuses)
+
+
+@pytest.mark.parametrize(
+    ("ahead", "before", "after", "refused"),
+    [
+        (False, {}, {"stable": 1}, None),
+        (False, {}, {"stable": 9}, 9),
+        (True, {}, {"stable": 9}, None),
+        (True, {"stable": 1}, {"stable": 9}, 9),
+        (True, {"stable": 1}, {"stable": 2, "canary": 9}, None),
+        (True, {"stable": 9}, {"stable": 9}, None),
+    ],
+)
+def test_a_label_is_given_by_tf_servings_rule(tmp_path, ahead, before, after, refused):
+    add(tmp_path, 1, 2)
+    models = Served(gate(tmp_path, ALL), labels_ahead=ahead)
+    models.refresh()
+    models.catalog.configure([gate(tmp_path, ALL, **before)])
+    if refused is None:
+        models.catalog.configure([gate(tmp_path, ALL, **after)])
+        after_all = after
+    else:
+        with pytest.raises(FailedPrecondition) as caught:
+            models.catalog.configure([gate(tmp_path, ALL, **after)])
+        said = f"Request to assign label to version {refused} of model gate, which is not currently available for"
+        assert str(caught.value) == f"{said} inference"
+        after_all = before
+    for label, number in after_all.items():
+        if number != 9:
+            assert used(models, spec(label=label)) == number
+
+
+def test_a_reload_serves_the_new_list_and_that_alone(tmp_path):
+    add(tmp_path / "a", 1)
+    add(tmp_path / "b", 1)
+    models = catalog(tmp_path / "a")
+    models.refresh()
+    models.loader.reload([ModelConfig(name="other", base_path=str(tmp_path / "b"), model_platform="tensorflow")])
+    assert used(models, ModelSpec(name="other")) == 1
+    with pytest.raises(NotFound, match=r"Servable not found for request: Latest\(gate\)"):
+        used(models, spec())
+    assert states(models) == {1: State.END}
+
+
+def test_a_reload_with_a_broken_model_says_so_and_serves_the_others(tmp_path):
+    add(tmp_path / "a", 1)
+    add(tmp_path / "b", 1, "1/broken")
+    models = catalog(tmp_path / "a")
+    models.refresh()
+    with pytest.raises(Unknown, match=r"1 model\(s\) did not become available: \{other: .*broken"):
+        models.loader.reload(
+            [
+                gate(tmp_path / "a"),
+                ModelConfig(name="other", base_path=str(tmp_path / "b"), model_platform="tensorflow"),
+            ]
+        )
+    assert used(models, spec()) == 1
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ([{}, {}], "Illegal to list model gate multiple times in config list"),
+        ([{"base_path": "models"}], "Expected model gate to have an absolute path or URI; got base_path()=models"),
+        (
+            [{"model_platform": ""}],
+            "Illegal setting neither ModelServerConfig::model_type (deprecated) nor ModelServerConfig::model_platform.",
+        ),
+        ([{"model_platform": "caffe"}], "Illegal to change a model's platform. For model gate platform was tensorflow"),
+        ([{"model_platform": "", "model_type": "OTHER"}], "ModelServerConfig::model_type choice 2 not supported."),
+        ([{"name": "new", "model_platform": "caffe"}], "Model new requests unsupported platform caffe"),
+    ],
+)
+def test_a_list_that_cannot_be_served_changes_nothing(tmp_path, changed, said):
+    add(tmp_path, 1)
+    models = catalog(tmp_path)
+    models.refresh()
+    fields = {"name": "gate", "base_path": str(tmp_path), "model_platform": "tensorflow"}
+    with pytest.raises(InvalidArgument) as caught:
+        models.loader.reload([ModelConfig(**(fields | one)) for one in changed])
+    assert str(caught.value).startswith(said)
+    assert used(models, spec()) == 1

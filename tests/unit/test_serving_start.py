@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tidegate_proto.server_config_pb2 import ModelConfig
 from tidegate_serving.catalog import Catalog
+from tidegate_serving.loading import Loader
 from tidegate_serving.savedmodel import LoadError, SavedModel
 from tidegate_serving.server import _load
 
@@ -29,8 +30,10 @@ class Steps(threading.Event):
 
 
 def test_why_it_waits_is_logged_when_that_changes_and_not_at_every_look(tmp_path, caplog):
-    catalog = Catalog([ModelConfig(name="gate", base_path=str(tmp_path))], broken)
+    catalog = Catalog()
+    catalog.configure([ModelConfig(name="gate", base_path=str(tmp_path))])
+    loader = Loader(catalog, broken)
     stop = Steps([lambda: None, lambda: None, (tmp_path / "1").mkdir, lambda: None, lambda: None])
-    assert not _load(catalog, 60.0, stop)
+    assert not _load(catalog, loader, 60.0, stop)
     waits = [vars(record)["missing"] for record in caplog.records if record.getMessage() == "waiting for models"]
     assert [reason.partition(": ")[2][:10] for (reason,) in waits] == ["no version", f"{tmp_path}/1"[:10]]

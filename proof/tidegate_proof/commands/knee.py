@@ -12,7 +12,9 @@ from urllib.parse import urljoin
 import uvloop
 
 import arrivals
-from tidegate_proof.engine.models import and_gate_payloads
+from samples import SampleError
+from signatures import SignatureError
+from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import KneeError, Plan, find
@@ -20,7 +22,10 @@ from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.knee import Knee, KneeRecord, Step
 from tidegate_proof.record.plan import TIERS, GeneratorLimits, Slo
 
-AND_GATE = "and_gate"
+ASKED = {"web": "and_gate", "serving": "work"}
+"""Models that make a tier the bottleneck."""
+
+WORK = "work"
 
 EPILOG = """
 The address is that of a gateway with one replica of the tier in question and more than enough of the other; a
@@ -43,7 +48,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option = parser.add_argument
     option("--url", required=True, metavar="ADDRESS", help="of the gateway, such as http://192.0.2.1:8080")
     option("--tier", choices=TIERS, default="web", help="which one has one replica (default web)")
-    option("--rows", type=_whole, default=1, metavar="N", help="of each request to the AND gate (default 1)")
+    option("--model", metavar="NAME", help="that is asked (default and_gate for web, work for serving)")
+    option("--rows", type=_whole, default=1, metavar="N", help="of each request (default 1)")
+    option("--iterations", type=_whole, default=200, metavar="N", help="of each row of work (default 200)")
     option("--latency-ms", type=_positive, default=100.0, metavar="MS", help="p99 to be kept (default 100)")
     option("--success", type=_share, default=0.999, metavar="SHARE", help="of right answers (default 0.999)")
     option("--step-s", type=_whole, default=10, metavar="S", help="of each load (default 10; 20 latencies at least)")
@@ -63,18 +70,20 @@ def main(args: argparse.Namespace) -> int:
     slo = Slo(latency_ms=args.latency_ms, success=args.success)
     plan = Plan(lowest_rps=args.lowest, highest_rps=args.highest, duration_s=args.step_s, resolution=args.resolution)
     started = datetime.now(UTC).isoformat(timespec="seconds")
+    model = args.model or ASKED[args.tier]
+    iterations = args.iterations if model == WORK else None
     try:
-        target = Target.of(urljoin(args.url, f"/v1/models/{AND_GATE}:predict"))
+        target = Target.of(urljoin(args.url, f"/v1/models/{model}:predict"))
         offering = Offering(
             target,
-            and_gate_payloads(args.rows, args.seed),
+            requests_of(learn(target, model, seed=args.seed, iterations=iterations), args.rows, args.seed),
             schedule(args.process),
             slo,
             warm_up_s=args.warm_up_s,
             seed=args.seed,
         )
         knee, steps, refusal = uvloop.run(_search(offering, slo, plan))
-    except TargetError as error:
+    except (TargetError, SignatureError, SampleError) as error:
         sys.stderr.write(f"tidegate-proof knee: {error}\n")
         return 2
     except KeyboardInterrupt:
@@ -83,9 +92,9 @@ def main(args: argparse.Namespace) -> int:
     record = KneeRecord(
         tier=args.tier,
         target=args.url,
-        model=AND_GATE,
+        model=model,
         rows=args.rows,
-        work_iterations=None,
+        work_iterations=iterations,
         process=args.process,
         seed=args.seed,
         slo=slo,

@@ -15,8 +15,8 @@ LONGEST_LINE = 4 * 2**20
 """An object larger than what etcd stores (1.5 MiB) does not come."""
 
 ANSWER_S = 10.0
-SILENCE_S = 90.0
-"""A watch with bookmarks is not silent for longer than a minute."""
+SILENCE_S = 75.0
+"""Longer than a watch lasts."""
 
 Object = Mapping[str, Any]
 

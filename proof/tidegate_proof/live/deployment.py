@@ -4,13 +4,24 @@ import asyncio
 import contextlib
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from pathlib import Path
 
 from tidegate_proof.live import manifests
 from tidegate_proof.live.api import Api, Object
 from tidegate_proof.live.kubectl import Kubectl, KubectlError
-from tidegate_proof.live.objects import AUTOSCALER, POD, condition, is_ready, stuck, tier_of, unknown_metrics
+from tidegate_proof.live.objects import (
+    AUTOSCALER,
+    DEPLOYMENT,
+    POD,
+    condition,
+    is_ready,
+    is_rolling,
+    stuck,
+    tier_of,
+    unknown_metrics,
+)
 from tidegate_proof.live.sizing import TIERS, Sizing, Tier
 
 READY_S = 240.0
@@ -76,34 +87,34 @@ class Tidegate:
         kubectl: The user's.
         api: Of the same cluster.
         namespace: Exists.
-        sizing: How it is deployed.
     """
 
-    def __init__(self, kubectl: Kubectl, api: Api, namespace: str, sizing: Sizing) -> None:
+    def __init__(self, kubectl: Kubectl, api: Api, namespace: str) -> None:
         self._kubectl = kubectl
         self._api = api
         self.namespace = namespace
-        self.sizing = sizing
 
-    async def deploy(self, folder: Path, checkout: Path, say: Say) -> None:
-        """Apply the manifests and wait until every pod is ready and every autoscaler has figures.
+    async def deploy(self, sizing: Sizing, checkout: Path, say: Say) -> None:
+        """Deploy, or change what is deployed; wait until nothing of before is left and autoscalers have figures.
 
         Args:
-            folder: Where kustomizations are written; to be made.
+            sizing: How.
             checkout: Its `k8s` folder.
             say: Told every ten seconds what is waited for.
 
         Raises:
-            DeployError: They are not there in time, or an image is missing.
+            DeployError: It is not so in time, or an image is missing.
             KubectlError, ManifestError: Nothing was applied.
         """
-        written = manifests.write(folder, checkout, self.namespace, self.sizing)
-        await self._kubectl.run("apply", "-k", str(written))
-        await self._ready(say)
-        if self.sizing.pinned is not None:
-            pod = min((await self.pods())[self.sizing.pinned], key=lambda one: str(one["metadata"]["name"]))
+        with tempfile.TemporaryDirectory(prefix="tidegate-manifests-") as folder:
+            written = manifests.write(Path(folder) / "run", checkout, self.namespace, sizing)
+            await self._kubectl.run("apply", "-k", str(written))
+        await self._ready(sizing, say)
+        if sizing.pinned is not None:
+            pod = min((await self.pods())[sizing.pinned], key=lambda one: str(one["metadata"]["name"]))
             name = pod["metadata"]["name"]
-            await self._kubectl.run("-n", self.namespace, "label", "pod", name, f"{manifests.PIN_LABEL}=true")
+            label = f"{manifests.PIN_LABEL}=true"
+            await self._kubectl.run("-n", self.namespace, "label", "--overwrite", "pod", name, label)
 
     async def pods(self) -> dict[Tier, list[Object]]:
         """Return the pods that are not leaving, by tier."""
@@ -116,12 +127,12 @@ class Tidegate:
         found = (await self._api.get(AUTOSCALER.path(self.namespace)))["items"]
         return {one["metadata"]["name"]: one for one in found}
 
-    async def _ready(self, say: Say) -> None:
+    async def _ready(self, sizing: Sizing, say: Say) -> None:
         missing, looks = ["pods"], 0
         try:
             async with asyncio.timeout(READY_S):
                 while missing:
-                    missing = await self._missing()
+                    missing = await self._missing(sizing)
                     if missing and looks % round(TOLD_S / LOOK_S) == 0:
                         say(f"Waiting for {', '.join(missing)} …")
                     looks += 1
@@ -131,34 +142,51 @@ class Tidegate:
                 f"expected Tidegate to be ready within {READY_S:g} s; still missing: {', '.join(missing)}"
             ) from None
 
-    async def _missing(self) -> list[str]:
-        """Say what is not there yet.
+    async def _missing(self, sizing: Sizing) -> list[str]:
+        """Say what is not there yet, or still there.
 
         Raises:
             DeployError: Waiting will not help.
         """
-        pods, autoscalers = await self.pods(), await self.autoscalers()
-        if problems := [problem for one in pods.values() for pod in one if (problem := stuck(pod))]:
+        pods = (await self._api.get(POD.path(self.namespace)))["items"]
+        if problems := [problem for pod in pods if (problem := stuck(pod))]:
             raise DeployError("; ".join(problems))
-        missing = []
+        autoscalers = await self.autoscalers()
+        deployments = (await self._api.get(DEPLOYMENT.path(self.namespace)))["items"]
+        missing = [f"the new {tier_of(one)} pods" for one in deployments if is_rolling(one)]
         for tier in TIERS:
-            ready, least = sum(map(is_ready, pods[tier])), self.sizing.pods[tier].least
-            if ready < least:
-                missing.append(f"{least - ready} ready {tier} pod{'s' if least - ready > 1 else ''}")
-            missing += self._unfit(autoscalers.get(f"tidegate-{tier}"), tier)
+            missing += uneven([pod for pod in pods if tier_of(pod) == tier], tier, sizing.pods[tier].least)
+            missing += unfit(autoscalers.get(f"tidegate-{tier}"), tier, sizing)
         return missing
 
-    def _unfit(self, autoscaler: Object | None, tier: Tier) -> list[str]:
-        if autoscaler is None:
-            return [f"an autoscaler of {tier}"]
-        unknown = unknown_metrics(autoscaler)
-        asked = [metric["type"] for metric in autoscaler["spec"]["metrics"]]
-        if tier == "serving" and self.sizing.inflight_target is not None and "External" not in asked:
-            unknown.append("pending predictions")
-        if unknown:
-            return [f"the {tier} autoscaler's {', '.join(unknown)}"]
-        if condition(autoscaler, "ScalingActive") != "True":
-            return [f"the {tier} autoscaler to be active"]
-        if autoscaler["status"].get("currentReplicas", 0) < autoscaler["spec"].get("minReplicas", 1):
-            return [f"the {tier} autoscaler's least number of pods"]
-        return []
+
+def uneven(pods: Sequence[Object], tier: Tier, least: int) -> list[str]:
+    """Say which pods of a tier are not ready yet, or not gone yet."""
+    ready = sum(map(is_ready, pods))
+    leaving = sum("deletionTimestamp" in pod["metadata"] for pod in pods)
+    if ready < least:
+        return [f"{least - ready} ready {tier} pod{'s' if least - ready > 1 else ''}"]
+    too_many = (
+        len(pods) - leaving - least + (leaving if tier == "web" else 0)
+    )  # a model server that leaves does nothing
+    return [f"{too_many} {tier} pod{'s' if too_many > 1 else ''} to go"] if too_many > 0 else []
+
+
+def unfit(autoscaler: Object | None, tier: Tier, sizing: Sizing) -> list[str]:
+    """Say what an autoscaler does not know or do yet."""
+    if autoscaler is None:
+        return [f"an autoscaler of {tier}"]
+    spec, pods = autoscaler["spec"], sizing.pods[tier]
+    if (spec.get("minReplicas", 1), spec["maxReplicas"]) != (pods.least, pods.most):
+        return [f"the {tier} autoscaler's bounds"]
+    if pods.least == pods.most:
+        return []  # whatever it knows, it changes nothing
+    unknown = unknown_metrics(autoscaler)
+    asked = [metric["type"] for metric in spec["metrics"]]
+    if tier == "serving" and sizing.inflight_target is not None and "External" not in asked:
+        unknown.append("pending predictions")
+    if unknown:
+        return [f"the {tier} autoscaler's {', '.join(unknown)}"]
+    active = condition(autoscaler, "ScalingActive") == "True"
+    enough = autoscaler["status"].get("currentReplicas", 0) >= pods.least
+    return [] if active and enough else [f"the {tier} autoscaler to be active"]

@@ -83,10 +83,15 @@ def _placed(folder: Path, manifests: Path, sizing: Sizing) -> Document:
 
 
 def _tier(tier: Tier, sizing: Sizing) -> list[Document]:
-    pods, name, cpu = sizing.pods[tier], f"tidegate-{tier}", f"{sizing.pods[tier].cpu_m}m"
+    pods, name = sizing.pods[tier], f"tidegate-{tier}"
     resources = f"{CONTAINER}/resources"
     return [
-        _patch("Deployment", name, *(("replace", f"{resources}/{of}/cpu", cpu) for of in ("requests", "limits"))),
+        _patch(
+            "Deployment",
+            name,
+            ("replace", f"{resources}/requests/cpu", f"{pods.request_m}m"),
+            ("replace", f"{resources}/limits/cpu", f"{pods.cpu_m}m"),
+        ),
         _patch(
             "HorizontalPodAutoscaler",
             name,
@@ -100,6 +105,9 @@ def _tier(tier: Tier, sizing: Sizing) -> list[Document]:
 
 def _settings(sizing: Sizing) -> Document:
     settings = {"TIDEGATE_MODELS": sizing.model}
+    if sizing.waiting is not None:  # half of it worked on, half of it queued
+        half = str(max(1, sizing.waiting // (2 * sizing.pods["web"].least)))
+        settings |= {"TIDEGATE_MAX_INFLIGHT": half, "TIDEGATE_MAX_QUEUE": half}
     if sizing.pinned == "serving":
         settings["TIDEGATE_BACKENDS"] = f"endpointslice:{PIN_SERVICE}:8500"
     env = [{"name": name, "value": value} for name, value in settings.items()]

@@ -81,6 +81,13 @@ def is_ready(pod: Object) -> bool:
     return "deletionTimestamp" not in pod["metadata"] and condition(pod, "Ready") == "True"
 
 
+def is_rolling(deployment: Object) -> bool:
+    """Whether a Deployment has pods of before, or has not looked at its newest form yet."""
+    status = deployment.get("status", {})
+    seen = int(status.get("observedGeneration", 0)) >= int(deployment["metadata"].get("generation", 0))
+    return not seen or int(status.get("updatedReplicas", 0)) < int(status.get("replicas", 0))
+
+
 def condition(found: Object, kind: str) -> str:
     """Return the status of a condition: `True`, `False`, `Unknown`; empty without it."""
     conditions: Iterable[Object] = found.get("status", {}).get("conditions") or ()

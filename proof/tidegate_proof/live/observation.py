@@ -112,11 +112,12 @@ class Observation:
 
     async def _beat(self) -> None:
         """Each second: write what is new, show how it stands."""
-        for beat in range(self._plan.duration_s * 2 + 3600):
-            await asyncio.sleep((-self._clock() % NS) / NS)
-            second = self._clock() // NS
+        second = self._clock() // NS
+        while True:
+            second += 1
+            await asyncio.sleep((second * NS - self._clock()) / NS)
             self._write_settled()
-            if beat % CLOCK_EVERY_S == 0:
+            if second % CLOCK_EVERY_S == 0:
                 self._journal.tie_clocks()
             if second > 0:
                 counts = self._pods.counts()

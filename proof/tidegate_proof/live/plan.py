@@ -1,13 +1,11 @@
 """Makes a run's plan: the load as multiples of one replica's capacity, what it must show, and on what it runs."""
 
-import os
-import platform
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from itertools import groupby
 
-from tidegate_proof.record.plan import Control, Phase, Shape, Slo, Threshold, Tier
+from tidegate_proof.record.plan import Control, Phase, Slo, Threshold, Tier
 
 MOST_PHASES = 8
 """A load with more levels than this changes all the time; it is one phase."""
@@ -30,10 +28,15 @@ class Terms:
     """
 
     slo: Slo
-    back_s: int = 60
-    violation_s: int = 75
-    timeout_s: float = 5.0
-    warm_up_s: int = 15
+    back_s: int
+    violation_s: int
+    timeout_s: float
+    warm_up_s: int = 10
+
+    @classmethod
+    def of(cls, slo: Slo, back_s: int) -> "Terms":
+        """Derive them: a quarter more violation in all than after a rise, and clients that wait for four SLOs."""
+        return cls(slo=slo, back_s=back_s, violation_s=back_s + back_s // 4, timeout_s=max(2.0, 4e-3 * slo.latency_ms))
 
 
 def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, ...]:
@@ -49,17 +52,20 @@ def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, 
     if len(levels) > MOST_PHASES:
         return (*made, Phase(name="load", start_s=warm_up_s, end_s=warm_up_s + len(rates), measured=True, change=True))
     at, before = warm_up_s, rates[0]
-    for number, (rate, seconds) in enumerate(levels, 1):
-        suffix = "" if number <= 3 else f"-{number}"  # noqa: PLR2004 low, high, low
+    times: Counter[str] = Counter()
+
+    def add(name: str, end: int, *, change: bool) -> None:
+        times[name] += 1
+        own = name if times[name] == 1 else f"{name}-{times[name]}"
+        made.append(Phase(name=own, start_s=made[-1].end_s, end_s=end, measured=True, change=change))
+
+    for rate, seconds in levels:
         end = at + seconds
         if rate > before and seconds > back_s:
-            made += [
-                Phase(name=f"react{suffix}", start_s=at, end_s=at + back_s, measured=True, change=True),
-                Phase(name=f"settled{suffix}", start_s=at + back_s, end_s=end, measured=True, change=False),
-            ]
+            add("react", at + back_s, change=True)
+            add("settled", end, change=False)
         else:
-            name = "rise" if rate > before else "down" if rate < before else "low"
-            made.append(Phase(name=f"{name}{suffix}", start_s=at, end_s=end, measured=True, change=rate != before))
+            add("rise" if rate > before else "down" if rate < before else "low", end, change=rate != before)
         at, before = end, rate
     return tuple(made)
 
@@ -92,22 +98,6 @@ def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Thre
                       why="an autoscaler that only adds is a bill")
         )  # fmt: skip
     return tuple(made)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of what measures."""
-    return {
-        "tidegate": version("tidegate-proof"),
-        "python": platform.python_version(),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "cpus": str(os.cpu_count()),
-    }
-
-
-def shape_of(name: str, capacity_rps: float, multiples: tuple[float, float], **more: object) -> Shape:
-    """Return a shape whose rates are multiples of one replica's capacity."""
-    base, peak = (round(capacity_rps * multiple, 3) for multiple in multiples)
-    return Shape(name=name, base=base, peak=peak, **more)  # type: ignore[arg-type]  # the shape's own fields
 
 
 def hypothesis(text: str, control: Control | None) -> str:

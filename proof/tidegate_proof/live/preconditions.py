@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,11 +55,13 @@ class Need:
         folder: Whose disk will hold the record; exists.
         requests: How many.
         peak_rps: The highest rate.
+        cpu_m: Millicores that all its pods together request at most.
     """
 
     folder: Path
     requests: int
     peak_rps: float
+    cpu_m: int
 
 
 def clock(here: datetime, there: datetime) -> Check:
@@ -114,6 +116,28 @@ def timers(late_ms: float) -> Check:
     )
 
 
+def room(nodes: Iterable[Object], pods: Iterable[Object], wanted_m: int) -> Check:
+    """Whether the nodes have room for all pods that the autoscalers may ask for."""
+    free_m = sum(millicores(node["status"]["allocatable"]["cpu"]) for node in nodes)
+    free_m -= sum(
+        millicores(container.get("resources", {}).get("requests", {}).get("cpu", "0"))
+        for pod in pods
+        if pod.get("status", {}).get("phase") not in {"Succeeded", "Failed"}
+        for container in pod["spec"]["containers"]
+    )
+    return Check(
+        "the nodes have room for every pod",
+        free_m >= wanted_m,
+        f"{free_m}m CPU not requested, {wanted_m}m wanted",
+        "remove what else is there, or add a node: pods that are Pending would be measured",
+    )
+
+
+def millicores(quantity: str) -> int:
+    """Read a quantity of CPU, such as `2`, `0.5` or `250m`."""
+    return int(quantity[:-1]) if quantity.endswith("m") else round(1000 * float(quantity))
+
+
 def direct(url: str, processes: Iterable[str]) -> Check:
     """Whether the way to the gateway leads to all of its pods."""
     forward = port_forward(url, processes)
@@ -125,9 +149,9 @@ def direct(url: str, processes: Iterable[str]) -> Check:
     )
 
 
-def autoscaler(name: str, found: Object | None) -> Check:
+def autoscaler(name: str, found: Object) -> Check:
     """Whether an autoscaler has a figure of each of its metrics."""
-    unknown = ["there is none"] if found is None else unknown_metrics(found)
+    unknown = unknown_metrics(found)
     return Check(
         f"the autoscaler {name} knows its metrics",
         not unknown,
@@ -148,8 +172,10 @@ async def before(api: Api, need: Need) -> list[Check]:
         version: Object | None = await api.get("/apis/metrics.k8s.io/v1beta1")
     except ApiError:
         version = None
+    nodes, pods = (await api.get("/api/v1/nodes"))["items"], (await api.get("/api/v1/pods"))["items"]
     return [
         metrics_server(version),
+        room(nodes, pods, need.cpu_m),
         clock(here, there),
         disk(need.folder, shutil.disk_usage(need.folder).free, need.requests),
         rate(need.peak_rps),
@@ -157,9 +183,12 @@ async def before(api: Api, need: Need) -> list[Check]:
     ]
 
 
-async def after(url: str, autoscalers: dict[str, Object], names: Sequence[str]) -> list[Check]:
-    """Check what can be checked when all is deployed."""
-    return [*(autoscaler(name, autoscalers.get(name)) for name in names), direct(url, await processes())]
+async def after(url: str, autoscalers: Mapping[str, Object]) -> list[Check]:
+    """Check what can be checked when all is deployed: the way there, and the autoscalers that may change something."""
+    free = {
+        name: one for name, one in autoscalers.items() if one["spec"].get("minReplicas", 1) < one["spec"]["maxReplicas"]
+    }
+    return [*(autoscaler(name, one) for name, one in sorted(free.items())), direct(url, await processes())]
 
 
 async def timer_lateness_ms() -> float:

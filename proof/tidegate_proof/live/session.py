@@ -2,7 +2,6 @@
 
 import contextlib
 import secrets
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from tidegate_proof.engine.columns import Columns
 from tidegate_proof.engine.generator import Generator, Limits
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.engine.target import Target
-from tidegate_proof.live import address, preconditions
+from tidegate_proof.live import address, preconditions, priority
 from tidegate_proof.live.api import Api, ProxiedApi
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import Tidegate, namespace
@@ -110,13 +109,11 @@ async def staged(place: Place, name: str, sizing: Sizing, need: Need, console: C
         async with namespace(place.kubectl, name, console.say, keep=place.keep):
             console.say(f"Deploying into the namespace {name} …")
             began = time.monotonic()
-            tidegate = Tidegate(place.kubectl, api, name, sizing)
-            with tempfile.TemporaryDirectory(prefix="tidegate-manifests-") as written:
-                await stop.during(tidegate.deploy(Path(written) / "run", place.manifests, console.say))
+            tidegate = Tidegate(place.kubectl, api, name)
+            await stop.during(tidegate.deploy(sizing, place.manifests, console.say))
             url = await stop.during(address.find(api, name, place.url))
             console.say(f"Deployed in {time.monotonic() - began:.0f} s; the gateway is {url}")
-            autoscalers = await tidegate.autoscalers()
-            tell(await stop.during(preconditions.after(url, autoscalers, sorted(autoscalers))), console)
+            tell(await stop.during(preconditions.after(url, await tidegate.autoscalers())), console)
             yield Stage(api, tidegate, url)
 
 
@@ -152,7 +149,8 @@ async def measure(stage: Stage, trial: Trial, folder: Path, console: Console) ->
         columns = Columns(intended, plan.sha256()[:12])
         target = Target.of(f"{stage.url}/v1/models/{plan.model}:predict")
         generator = Generator(target, trial.payloads, columns, Limits(timeout_s=plan.timeout_s))
-        return await Observation(stage.api, plan, Load(columns, generator), journal, clock, console).run()
+        with priority.raised():
+            return await Observation(stage.api, plan, Load(columns, generator), journal, clock, console).run()
 
 
 def new_folder(under: Path, name: str) -> Path:

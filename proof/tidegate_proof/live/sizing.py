@@ -1,5 +1,6 @@
 """How large a measured deployment is, and what its autoscalers are told."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -7,8 +8,11 @@ from typing import Literal
 Tier = Literal["web", "serving"]
 TIERS: tuple[Tier, ...] = ("web", "serving")
 
-FROZEN = "frozen-hpa"
-PINNED = "pinned"
+REQUESTED = 3
+"""A pod's limit as a multiple of its request."""
+
+FROZEN: Literal["frozen-hpa"] = "frozen-hpa"
+PINNED: Literal["pinned"] = "pinned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +22,17 @@ class Pods:
     Attributes:
         least: Bound of its autoscaler.
         most: The other.
-        cpu_m: Millicores that a pod requests, and its limit: an autoscaler's percentage and what throttles a pod are
-            then of the same number, and a pod's capacity does not depend on its neighbours.
+        cpu_m: Its limit in millicores: a pod's capacity does not depend on its neighbours.
     """
 
     least: int
     most: int
     cpu_m: int
+
+    @property
+    def request_m(self) -> int:
+        """Millicores that a pod requests: a third of the limit, so that all of them fit beside what else there is."""
+        return self.cpu_m // REQUESTED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +44,9 @@ class Sizing:
         model: The only one that is served.
         images: `NAME:TAG` in place of the manifests' own, by tier.
         inflight_target: Pending predictions for each model server, where KEDA is to read them; None for CPU alone.
-        cpu_target: Percent of the request.
+        waiting: Predictions that all gateways together may hold; past it they answer 429. None for as many as they do
+            by default.
+        cpu_target: Percent of the request; at three times the request, a pod is throttled.
         down_s: Window that the autoscalers look back on before they take pods away.
         pinned: The tier of which only the pods with a label get requests; None for none.
     """
@@ -45,9 +55,14 @@ class Sizing:
     model: str
     images: Mapping[Tier, str]
     inflight_target: int | None = None
-    cpu_target: int = 60
+    waiting: int | None = None
+    cpu_target: int = 60 * REQUESTED
     down_s: int = 15
     pinned: Tier | None = None
+
+    def cpu_m(self) -> int:
+        """Return the millicores that all pods together request at most."""
+        return sum(pods.most * pods.request_m for pods in self.pods.values())
 
     def broken(self, control: str | None, tier: Tier) -> "Sizing":
         """Return it with what a control breaks in a tier; itself without a control.
@@ -66,14 +81,43 @@ class Sizing:
         raise ValueError(f"expected {FROZEN} or {PINNED}, came {control!r}")
 
 
-def fitted(tier: Tier, model: str, *, images: Mapping[Tier, str], inflight_target: int | None) -> Sizing:
+def fitted(
+    tier: Tier,
+    model: str,
+    *,
+    images: Mapping[Tier, str],
+    inflight_target: int | None = None,
+    pending_at_knee: float | None = None,
+) -> Sizing:
     """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
 
-    On two cores, generator, gateways, model servers and control plane share the processors. A model server of 300m
-    starts within some ten seconds, and four of them with what stands beside them fit.
+    On two cores, generator, gateways, model servers and control plane share the processors: small pods leave room.
+
+    Args:
+        tier: That is measured.
+        model: That is asked.
+        images: `NAME:TAG` in place of the manifests' own, by tier.
+        inflight_target: Pending predictions for each model server; None for CPU alone.
+        pending_at_knee: What a model server had pending at its knee; None where nobody measured it.
     """
     pods: dict[Tier, Pods] = {
         "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
         "serving": Pods(1, 4, 300) if tier == "serving" else Pods(2, 2, 500),
     }
-    return Sizing(pods=pods, model=model, images=images, inflight_target=inflight_target if tier == "serving" else None)
+    inflight = tier == "serving"
+    return Sizing(
+        pods=pods,
+        model=model,
+        images=images,
+        inflight_target=inflight_target if inflight else None,
+        waiting=waiting(pods["serving"].most, pending_at_knee) if inflight and pending_at_knee else None,
+    )
+
+
+def waiting(most: int, pending_at_knee: float) -> int:
+    """Return how many predictions the gateways may hold: twice what all model servers have pending at their knees.
+
+    So the limit never holds back what they can do, the autoscaler sees twice its target and more, and what is too much
+    for the pods of the moment is refused at once instead of being answered too late.
+    """
+    return max(8, math.ceil(2 * most * pending_at_knee))

@@ -13,6 +13,9 @@ from tidegate_proof.live.objects import Kind
 PATIENCE_S = 60.0
 AGAIN_S = 1.0
 
+ENDS_S = 45
+"""After which the API ends a watch that is then taken up where it was: what is silent for longer is broken."""
+
 
 class ClusterGoneError(Exception):
     """The API has not answered for too long."""
@@ -98,7 +101,8 @@ class Watch:
                 self._lost()
 
     def _path(self) -> str:
-        return f"{self.kind.path(self.namespace)}?watch=1&allowWatchBookmarks=true&resourceVersion={self._version}"
+        path = self.kind.path(self.namespace)
+        return f"{path}?watch=1&allowWatchBookmarks=true&timeoutSeconds={ENDS_S}&resourceVersion={self._version}"
 
     def _read(self, line: Any) -> bool:  # noqa: ANN401 the API's JSON
         """Take a line of the watch; False where it cannot go on."""

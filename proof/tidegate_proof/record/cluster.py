@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from tidegate_proof.record.documents import Object
+from tidegate_proof.record.documents import Int64, Object
 from tidegate_proof.record.plan import TIERS, Tier
 
 Kind = Literal["HorizontalPodAutoscaler", "Pod", "EndpointSlice", "Deployment", "Event"]
@@ -26,7 +26,7 @@ class ClusterEvent:
         text: What broke; with GAP only.
     """
 
-    t_ns: int
+    t_ns: Int64
     type: Literal["ADDED", "MODIFIED", "DELETED", "CLOCK", "GAP"]
     kind: Kind | None = None
     object: Object | None = None
@@ -117,6 +117,6 @@ def text(of: Mapping[str, JsonValue], key: str) -> str:
 
 
 def count(of: Mapping[str, JsonValue], key: str) -> int | None:
-    """Return a whole number within an object; None where there is none."""
+    """Return a whole number within an object; None where there is none that Kubernetes' 32 bits hold."""
     found = of.get(key)
-    return found if isinstance(found, int) and not isinstance(found, bool) else None
+    return found if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 1 << 31 else None

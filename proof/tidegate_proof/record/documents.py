@@ -6,12 +6,15 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, cast
 
-from pydantic import AllowInfNan, JsonValue, TypeAdapter, ValidationError
+from pydantic import AllowInfNan, Field, JsonValue, TypeAdapter, ValidationError
 
 from tidegate_proof.record.errors import RecordError
 
 Real = Annotated[float, AllowInfNan(allow_inf_nan=False)]
 """A float that JSON can carry."""
+
+Int64 = Annotated[int, Field(ge=-(2**62), le=2**62)]
+"""A whole number that can be counted with in columns."""
 
 Object = dict[str, JsonValue]
 """A JSON object whose keys are somebody else's."""
@@ -45,7 +48,7 @@ def parse(text: bytes, kind: type[T], path: Path, line: int | None = None) -> T:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "the document"
-        raise RecordError(path, f"{where}: {first['msg']}, came {str(first['input'])[:80]!r}", line) from None
+        raise RecordError(path, f"{where}: {first['msg']}, came {first['input']!r:.80}", line) from None
 
 
 def text_of(value: T, *, indent: int | None = None) -> bytes:
@@ -82,10 +85,17 @@ def read_bytes(path: Path) -> bytes:
 
 
 def write_document(path: Path, value: T) -> None:
-    """Write a JSON file so that there is all of it or none, even when the machine stops."""
+    """Write a JSON file so that there is all of it or none, even when the machine stops.
+
+    Raises:
+        RecordError: A reader would refuse it.
+        OSError: The disk is full.
+    """
+    text = text_of(value, indent=1) + b"\n"
+    parse(text, type(value), path)
     new = path.with_name(f".{path.name}.new")
     with new.open("wb") as file:
-        file.write(text_of(value, indent=1) + b"\n")
+        file.write(text)
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)

@@ -6,7 +6,6 @@ from pathlib import Path
 from tidegate_proof.record.arrivals import read_arrivals, write_arrivals
 from tidegate_proof.record.cluster import ClusterEvent
 from tidegate_proof.record.documents import read_document, write_document
-from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.lines import LineWriter, read_lines
 from tidegate_proof.record.manifest import PARTIAL, Partial
 from tidegate_proof.record.plan import Plan
@@ -57,8 +56,6 @@ def read_record(folder: Path) -> Record:
     Raises:
         RecordError: A file is missing or is not what it should be.
     """
-    if not folder.is_dir():
-        raise RecordError(folder, "expected a folder with a run's record")
     said = read_document(folder / PARTIAL, Partial).reason if (folder / PARTIAL).exists() else None
     requests = read_requests(folder / REQUESTS)
     cluster = read_lines(folder / CLUSTER, ClusterEvent)

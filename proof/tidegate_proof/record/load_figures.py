@@ -154,7 +154,7 @@ class PodAnswers:
     """Whether a gateway's answers arrived.
 
     Attributes:
-        answered: By its own count, since the run began; None without a last word of it.
+        answered: By its own count, since the run began; None where it began to count anew, or left no last word.
         received: By the client.
         missing: Numbers of answers that never arrived; None as `answered`.
         twice: Numbers that arrived more than once, or are above the gateway's total.

@@ -2,12 +2,22 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from tidegate_proof.record.documents import Object, Real, text_of
 
 Tier = Literal["web", "serving"]
 TIERS: tuple[Tier, ...] = ("web", "serving")
+
+LONGEST_S = 1_000_000
+"""Eleven days: no run is longer, and a slip of the keys does not fill the memory with seconds."""
+
+Seconds = Annotated[int, Field(ge=0, le=LONGEST_S)]
+Length = Annotated[int, Field(ge=1, le=LONGEST_S)]
+Share = Annotated[Real, Field(ge=0, le=1)]
+Positive = Annotated[Real, Field(gt=0)]
 
 Control = Literal["frozen-hpa", "pinned"]
 """What is broken on purpose in a run that has to fail."""
@@ -28,12 +38,12 @@ class Shape:
     """
 
     name: str
-    base: Real
-    peak: Real
-    duration_s: int
-    period_s: int | None = None
+    base: Annotated[Real, Field(ge=0)]
+    peak: Annotated[Real, Field(ge=0)]
+    duration_s: Length
+    period_s: Length | None = None
     trace: str | None = None
-    time_scale: Real = 1.0
+    time_scale: Positive = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +59,8 @@ class Phase:
     """
 
     name: str
-    start_s: int
-    end_s: int
+    start_s: Seconds
+    end_s: Length
     measured: bool
     change: bool
 
@@ -66,10 +76,10 @@ class Slo:
         window_s: Windows' length; they follow on one another from the start of the run.
     """
 
-    latency_ms: Real
-    quantile: Real = 0.99
-    success: Real = 0.999
-    window_s: int = 1
+    latency_ms: Positive
+    quantile: Share = 0.99
+    success: Share = 0.999
+    window_s: Length = 1
 
     @property
     def latency_ns(self) -> int:
@@ -122,7 +132,7 @@ class KneeUsed:
     """
 
     sha256: str
-    capacity_rps: Real
+    capacity_rps: Positive
     folder: str
 
 
@@ -211,10 +221,10 @@ class Plan:
     seed: int
     process: Literal["paced", "poisson"]
     shape: Shape
-    warm_up_s: int
+    warm_up_s: Length
     phases: tuple[Phase, ...]
     slo: Slo
-    timeout_s: Real
+    timeout_s: Positive
     thresholds: tuple[Threshold, ...]
     generator: GeneratorLimits
     knee: KneeUsed | None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from tidegate_proof.record.documents import Real
+from tidegate_proof.record.documents import Int64, Real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +22,10 @@ class GatewayLook:
         cpu_s: Used since its start.
     """
 
-    t_ns: int
+    t_ns: Int64
     pod: str
     pod_ip: str
-    answered: int
+    answered: Int64
     final: bool = False
     clean: bool = False
     inflight: int | None = None
@@ -44,6 +44,6 @@ class GeneratorLook:
         inflight: Requests sent and not answered.
     """
 
-    t_ns: int
+    t_ns: Int64
     cpu_s: Real
     inflight: int

@@ -1,8 +1,8 @@
 """The sections that add up: pods against an oracle, what each pod got, and where every request went."""
 
 from tidegate_proof.record.load_figures import PodAnswers
-from tidegate_proof.record.plan import TIERS
-from tidegate_proof.record.scaling_figures import Elasticity, PodShare
+from tidegate_proof.record.plan import TIERS, Tier
+from tidegate_proof.record.scaling_figures import Elasticity, Oracle, PodShare
 from tidegate_proof.report.page import Listing, Part, Section, Words
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table, bar
@@ -24,22 +24,23 @@ def pods(run: Run) -> Section:
 
 
 def _oracle(run: Run) -> Table:
-    titles = ("Pod-seconds", "Oracle", "Too many", "Too few", "One carries", "A pod starts in")
-    columns = [Column("Tier"), *(Column(title, number=True) for title in titles)]
-    rows = [
-        [
-            tier,
-            count(oracle.pod_seconds),
-            count(oracle.oracle_pod_seconds),
-            count(oracle.over_pod_seconds),
-            count(oracle.under_pod_seconds),
-            rate(oracle.capacity_rps),
-            f"{oracle.start_delay_s} s",
-        ]
-        for tier, oracle in run.verdict.figures.oracle.items()
-    ]
+    columns = [Column("Tier"), Column("Pod-seconds", number=True), Column("")]
+    rows = [row for tier, oracle in run.verdict.figures.oracle.items() for row in _against(tier, oracle)]
     empty = "Without a knee nobody knows what one pod carries, and so not how many were needed."
     return Table("Pods against an oracle", columns, rows, empty)
+
+
+def _against(tier: Tier, oracle: Oracle) -> list[list[Cell]]:
+    """Compare a tier's pod-seconds, as bars of one measure."""
+    known = f"a pod carries {rate(oracle.capacity_rps)} and starts in {oracle.start_delay_s} s"
+    measures = (
+        (f"{tier}: there were", oracle.pod_seconds, "from the first sight of each pod until it was gone", tier),
+        (f"{tier}: the oracle", oracle.oracle_pod_seconds, known, "oracle"),
+        (f"{tier}: too many", oracle.over_pod_seconds, "summed over the seconds with more than the oracle", "past"),
+        (f"{tier}: too few", oracle.under_pod_seconds, "needed and not ready", "past"),
+    )
+    most = max(many for _, many, _, _ in measures) or 1
+    return [[Noted(name, why), count(many), bar(many / most, style)] for name, many, why, style in measures]
 
 
 def _elasticity(run: Run) -> Table:
@@ -113,7 +114,7 @@ def lost(run: Run) -> Section:
         ["Answered by a gateway and never received", count(figures.lost.gateway), ""],
         ["Of these, beyond what the client saw fail", count(figures.lost.unexplained), agreed],
     ]
-    columns = [Column("Whole run"), Column("Requests", number=True), Column("")]
+    columns = [Column("Whole run"), Column("Requests", number=True), Column("Verdict")]
     ends = Table("Requests lost at each end", columns, rows)
     parts: list[Part] = [_flow(run), ends, _gateways(run)]
     if figures.lost.at_client:
@@ -142,7 +143,7 @@ def _flow(run: Run) -> Table:
 
 def _gateways(run: Run) -> Table:
     titles = ("It answered", "The client received", "Missing", "Twice")
-    columns = [Column("Gateway pod"), *(Column(title, number=True) for title in titles), Column("")]
+    columns = [Column("Gateway pod"), *(Column(title, number=True) for title in titles), Column("Verdict")]
     rows = [[name, *_account(of)] for name, of in sorted(run.verdict.figures.lost.by_pod.items())]
     return Table("Each gateway's account", columns, rows, heading="Gateway by gateway")
 

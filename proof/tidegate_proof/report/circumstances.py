@@ -9,8 +9,11 @@ from tidegate_proof.report.page import Listing, Section, Words
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table
 from tidegate_proof.report.wording import MISSING, digits, duration, rate, several
+from tidegate_proof.verdict.controls import CONTROLS as CONTROLS_ON_RECORD
 
-VERIFY = "tidegate-proof verify ."
+VERIFY = """\
+tidegate-proof verify .
+tidegate-proof verify . --controls    # and falsifies copies of the record, each of which has to be found out"""
 
 
 def thresholds(run: Run) -> Section:
@@ -27,8 +30,8 @@ def thresholds(run: Run) -> Section:
         Column("Threshold"),
         Column("Verdict"),
         Column("Was", number=True),
-        Column("Asked", number=True),
-        Column("Off the limit", number=True),
+        Column("Limit", number=True),
+        Column("Margin", number=True),
         Column(""),
     ]
     rows = [
@@ -52,7 +55,7 @@ def _judged(judged: Judged, *, judging: bool) -> list[Cell]:
 def validity(run: Run) -> Section:
     """List what must hold for a run to say anything."""
     lead = "A load generator that lags measures itself. Beyond any of these limits a run is invalid, whatever it shows."
-    columns = [Column("Check"), Column(""), Column("Was", number=True), Column("At most", number=True)]
+    columns = [Column("Check"), Column("Verdict"), Column("Was", number=True), Column("At most", number=True)]
     rows: list[list[Cell]] = [
         [
             check.name,
@@ -67,9 +70,7 @@ def validity(run: Run) -> Section:
 
 def cannot(run: Run) -> Section:
     """Say what the run can show and what it cannot."""
-    return Section(
-        "limits", "Limits", "What this run can show, and what it cannot", "", [Words(limits(run.record.plan))]
-    )
+    return Section("limits", "Limits", "What this run can show, and what it cannot", "", [Words(limits(run.record))])
 
 
 def surroundings(run: Run) -> Section:
@@ -117,5 +118,11 @@ def check(run: Run) -> Section:
         ("manifest.json", "the sha256 of every file"),
     )
     table = Table("Files of the record", [Column("File"), Column("What it has")], [list(row) for row in files])
+    falsified = Table(
+        "Controls on the record",
+        [Column("Control"), Column("What a falsified copy pretends")],
+        [[control.name, control.title] for control in CONTROLS_ON_RECORD],
+        heading="Controls that --controls tries",
+    )
     here = f"In this folder, whose plan.json has the sha256 {run.plan_sha256}"
-    return Section("verify", "Verify", "Check it yourself", lead, [Listing(here, VERIFY, open=True), table])
+    return Section("verify", "Verify", "Check it yourself", lead, [Listing(here, VERIFY, open=True), table, falsified])

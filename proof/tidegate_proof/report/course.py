@@ -1,6 +1,5 @@
 """What all pictures over time share: one time axis, the load's phases, and the seconds that missed the objective."""
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ from markupsafe import Markup
 
 from tidegate_proof.report import svg
 from tidegate_proof.report.axes import NARROW, WIDE, Frame
-from tidegate_proof.report.wording import clock
+from tidegate_proof.report.wording import clock, slug
 
 POINTS = 480
 """A line has at most so many points: two pixels each."""
@@ -18,7 +17,7 @@ COLUMNS = 240
 
 _GRAINS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
-LETTER_WIDTH = 7
+LETTER_WIDTH = 8.5
 """Of a label, at most on average, so that labels which would not fit are left out."""
 
 
@@ -52,12 +51,11 @@ class Course:
         """Make the caption of one of the run's pictures."""
         if not self.run:
             return svg.Caption(name, title, described, legend)
-        place = re.sub(r"[^\w-]", "-", self.run, flags=re.ASCII)
-        return svg.Caption(f"{place}-{name}", f"{self.run}: {title[0].lower()}{title[1:]}", described, legend)
+        return svg.Caption(slug(f"{self.run}-{name}"), f"{self.run}: {title[0].lower()}{title[1:]}", described, legend)
 
     def frame(self, width: float, height: float) -> Frame:
         """Make a picture's frame; all of one width have their sides at the same places."""
-        return Frame(width, height, 0, self.end_s, left=54 if width == WIDE else 46)
+        return Frame(width, height, 0, self.end_s, left=54 if width == WIDE else 52)
 
     @property
     def grain_s(self) -> int:

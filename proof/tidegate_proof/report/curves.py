@@ -7,9 +7,9 @@ from markupsafe import Markup
 
 from tidegate_proof.report import svg
 from tidegate_proof.report.axes import Frame, decades, linear, span
-from tidegate_proof.report.wording import digits, latency, rate, several
+from tidegate_proof.report.wording import digits, latency, rate, several, slug
 
-WIDTH = 460
+WIDTH = 440
 """Of both pictures: two stand side by side where there is room."""
 
 HEIGHT = 350
@@ -41,13 +41,14 @@ class Usl:
         return self.lambda_ * pods / (1 + self.sigma * (pods - 1) + self.kappa * pods * (pods - 1))
 
 
-def knee(steps: Sequence[KneeStep], capacity_rps: float, slo_ns: float) -> svg.Picture:
+def knee(steps: Sequence[KneeStep], capacity_rps: float, slo_ns: float, title: str) -> svg.Picture:
     """Draw goodput and p99 over the offered rate, on one axis, and the rate that was chosen as capacity.
 
     Args:
         steps: Of the search.
         capacity_rps: What one replica carries within the objective.
         slo_ns: The objective.
+        title: Of the picture; unique on its page.
     """
     ordered = sorted(steps, key=lambda step: step.offered_rps)
     most = max([capacity_rps, *(step.offered_rps for step in ordered)])
@@ -82,7 +83,7 @@ def knee(steps: Sequence[KneeStep], capacity_rps: float, slo_ns: float) -> svg.P
         f"the objective of {latency(slo_ns)}."
     )
     legend = [("good dot", "goodput"), ("ideal", "all that was offered"), ("p99 dot", "p99"), ("slo", "objective")]
-    caption = svg.Caption("knee", "Knee of one replica", described, legend)
+    caption = svg.Caption(slug(f"knee-{title}"), title, described, legend)
     return svg.Picture(caption, svg.drawing(caption, "w", (WIDTH, HEIGHT), drawn))
 
 

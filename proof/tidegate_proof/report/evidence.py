@@ -41,10 +41,10 @@ def _drawn(run: Run) -> str:
     grain_s = run.course.grain_s
     joined = f"Lines have a point for every {grain_s} s: the mean of rates, and the largest of the seconds' latencies"
     return (
-        f"{'Lines have a point for each second' if grain_s == 1 else joined}. A latency line has a gap where that "
-        "share of a second's requests never got a right answer. A column of the heat map is shaded by shares of its "
-        "own answers: any, more than 0.3 %, 1 %, 3 %, 10 %, and 30 %. Spans in which the objective was missed, and all "
-        "tables, are of every single second and request."
+        f"{'Lines have a point for each second' if grain_s == 1 else joined}. A latency line has a gap, and a table "
+        "says never, where that share of the requests got no right answer. A column of the heat map is shaded by "
+        "shares of its own answers: any, more than 0.3 %, 1 %, 3 %, 10 %, and 30 %. Spans in which the objective was "
+        "missed, and all tables, are of every single second and request."
     )
 
 

@@ -71,10 +71,10 @@ def latency(course: Course, shown: Latency) -> svg.Picture:
         frame = replace(frame, y_from=low, y_to=high, log_y=True, top=_TOP)
         return (
             backdrop(frame, course)
-            + _cells(frame, columns, column_s, shown.heat.bounds_ns)
-            + _never(frame, shown.heat, column_s)
             + frame.rows(decades(low, high), in_words)
             + frame.times(12 if frame.width == WIDE else 6)
+            + _cells(frame, columns, column_s, shown.heat.bounds_ns)
+            + _never(frame, shown.heat, column_s)
             + Markup("").join(
                 svg.path(svg.joined(points(frame, values, grain_s)), "line halo")
                 + svg.path(svg.joined(points(frame, values, grain_s)), f"line {name}")

@@ -6,7 +6,7 @@ from typing import Literal
 from markupsafe import Markup
 
 from tidegate_proof.report.tables import bar
-from tidegate_proof.report.wording import MISSING, digits, latency, rate, seconds
+from tidegate_proof.report.wording import MISSING, digits, latency, percent, rate, seconds
 
 SIGNS = {"<=": "≤", ">=": "≥", "==": "="}
 
@@ -22,6 +22,7 @@ def _plain(value: float) -> str:
 
 _UNITS: tuple[tuple[str, Callable[[float], str]], ...] = (
     ("_pod_seconds", _plain),
+    ("_share", percent),
     ("_rps", rate),
     ("_ns", latency),
     ("_s", seconds),
@@ -56,7 +57,8 @@ def distance(metric: str, limit: float, value: float | None) -> str:
         return "no figure"
     if value == limit:
         return "equal"
-    return f"{figure(metric, abs(value - limit))} {'above' if value > limit else 'below'}"
+    off = figure(metric, abs(value - limit))
+    return f"{off.replace('%', 'points')} {'above' if value > limit else 'below'}"
 
 
 def drawn(limit: float, value: float | None, *, passed: bool | None) -> Markup:

@@ -1,8 +1,10 @@
-"""What a run can show and what it cannot, in words, from what its plan says of the machines and the load."""
+"""What a run can show and what it cannot, in words, from what its record says of the machines and the load."""
 
 from collections.abc import Iterator, Mapping
 
-from tidegate_proof.record.plan import Plan
+from tidegate_proof.record.cluster import part, pod_seen, text
+from tidegate_proof.record.folder import Record
+from tidegate_proof.record.plan import TIERS, Plan, Tier
 from tidegate_proof.report.wording import digits, several
 
 FEW_CORES = 8
@@ -27,9 +29,10 @@ def cores(quantity: str) -> float:
     return float(quantity[:-1]) / 1000 if quantity.endswith("m") else float(quantity)
 
 
-def limits(plan: Plan) -> list[str]:
+def limits(record: Record) -> list[str]:
     """List what a reader has to know before he takes figures of this run elsewhere."""
-    return [*_machines(plan), *_load(plan), *_autoscaler(plan), FORGERY]
+    plan = record.plan
+    return [*_machines(plan), *_caps(record), *_load(plan), *_autoscaler(plan), FORGERY]
 
 
 def _machines(plan: Plan) -> Iterator[str]:
@@ -54,6 +57,27 @@ def _machines(plan: Plan) -> Iterator[str]:
             "A load generator on the same machine takes part of these cores. Its lag and its share of a core are "
             "checked in this report, and beyond their limits the run counts as invalid."
         )
+
+
+def _caps(record: Record) -> Iterator[str]:
+    """Say by which CPU limits pods were held down, as the watch saw them."""
+    seen: dict[Tier, set[str]] = {}
+    for event in record.cluster:
+        pod = pod_seen(event)
+        containers = part(event.object or {}, "spec").get("containers")
+        if pod is None or pod.tier is None or not isinstance(containers, list):
+            continue
+        found = (part(part(of, "resources"), "limits") for of in containers if isinstance(of, dict))
+        seen.setdefault(pod.tier, set()).add(" + ".join(filter(None, (text(of, "cpu") for of in found))))
+    for tier in TIERS:
+        caps = sorted(seen.get(tier, set()))
+        if len(caps) == 1 and caps[0]:
+            yield f"Each pod of tier {tier} was held to {caps[0]} CPU by a limit."
+        elif caps == [""]:
+            yield f"Pods of tier {tier} had no CPU limit: neighbours on the same cores slow each other down."
+        elif caps:
+            told = ", ".join(cap or "none" for cap in caps)
+            yield f"Pods of tier {tier} had different CPU limits during the run: {told}."
 
 
 def _load(plan: Plan) -> Iterator[str]:

@@ -27,7 +27,11 @@ def outcome(plan: Plan, verdict: Verdict) -> Outcome:
         return _control(plan.control, verdict)
     if verdict.passed:
         every = several(len(verdict.thresholds), "threshold")
-        return Outcome("passed", "Passed", f"All {every} that were fixed before the first request held.")
+        return Outcome(
+            "passed",
+            "Passed",
+            f"{every}, fixed before the first request: {'it holds' if len(verdict.thresholds) == 1 else 'all hold'}.",
+        )
     return Outcome("failed", "Failed", _broken(verdict))
 
 
@@ -43,13 +47,14 @@ def _control(control: Control, verdict: Verdict) -> Outcome:
 
 def _broken(verdict: Verdict) -> str:
     broken = [judged for judged in verdict.thresholds if not judged.passed]
-    told = "; ".join(f"{judged.name}: {_was(judged)}" for judged in broken)
-    return f"{len(broken)} of {several(len(verdict.thresholds), 'threshold')} did not hold. {told}."
+    told = "; ".join(f"{judged.name} ({_was(judged)})" for judged in broken)
+    return f"{len(broken)} of {several(len(verdict.thresholds), 'threshold')} did not hold: {told}."
 
 
 def _was(judged: Judged) -> str:
     """Write the figure beside its limit."""
-    return f"{figure(judged.metric, judged.value)}, asked {demand(judged.metric, judged.op, judged.limit)}"
+    value = "no figure" if judged.value is None else figure(judged.metric, judged.value)
+    return f"{value}, limit {demand(judged.metric, judged.op, judged.limit)}"
 
 
 def cases(plan: Plan, verdict: Verdict) -> list[Case]:

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from urllib.parse import quote
 
+from tidegate_proof.record.folder import REPORT
 from tidegate_proof.record.proof import Interval, Proof, ProofRun
 from tidegate_proof.report import evidence, svg
 from tidegate_proof.report.circumstances import VERIFY
@@ -13,7 +15,10 @@ from tidegate_proof.report.page import Highlight, Listing, Outcome, Page, Pair, 
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.run_page import FOOTER
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table
-from tidegate_proof.report.wording import MISSING, count, percent, seconds, several
+from tidegate_proof.report.wording import MISSING, count, duration, percent, seconds, several
+
+HASH = 16
+"""Digits of a plan's hash; each run's own report has all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,11 @@ def _outcome(proof: Proof, members: Sequence[Member]) -> Outcome:
     if proof.passed:
         runs = several(len(members) - len(controls), "run")
         failed = several(len(controls), "control")
-        return Outcome("passed", "Passed", f"{runs} held every threshold; {failed} failed, as they must.")
+        return Outcome(
+            "passed",
+            "Passed",
+            f"{runs} held every threshold; {failed} failed, as {'it' if len(controls) == 1 else 'they'} must.",
+        )
     wrong = ", ".join(member.said.folder for member in members if not member.did)
     return Outcome("failed", "Failed", f"Not as expected: {wrong}.")
 
@@ -102,7 +111,7 @@ def _highlights(members: Sequence[Member]) -> list[Highlight]:
     return [
         Highlight("Good answers", percent(least), f"in the worst of {several(len(runs), 'run')}"),
         Highlight("Lost requests", count(lost), f"of {count(arrivals)}, controls left out"),
-        Highlight("Objective missed", f"{worst} s", "in the worst run"),
+        Highlight("Objective missed", duration(worst), "in the worst run"),
         Highlight("Controls that failed", f"{failed} of {controls}", "as they must"),
     ]
 
@@ -122,12 +131,16 @@ def _row(member: Member) -> list[Cell]:
     did = outcome(plan, member.run.verdict).word.lower()
     broke = f"broke {', '.join(broken)}" if broken and member.said.passed is False else ""
     return [
-        Noted(member.said.folder, f"{plan.scenario}{control}{f': {broke}' if broke else ''}"),
+        Noted(
+            member.said.folder,
+            f"{plan.scenario}{control}{f': {broke}' if broke else ''}; plan {member.run.plan_sha256[:HASH]}…",
+            f"./{quote(member.said.folder)}/{REPORT}",
+        ),
         member.said.expect,
         Mark(member.did, did),
         percent(total.good_share),
         count(total.lost),
-        f"{total.violation_s} s",
+        duration(total.violation_s),
         MISSING if back is None else seconds(back),
     ]
 
@@ -164,4 +177,4 @@ def _intervals(intervals: Sequence[Interval]) -> Table:
 
 def _limits(members: Sequence[Member]) -> list[str]:
     """List what all runs' limits say, each once."""
-    return list(dict.fromkeys(sentence for member in members for sentence in limits(member.run.record.plan)))
+    return list(dict.fromkeys(sentence for member in members for sentence in limits(member.run.record)))

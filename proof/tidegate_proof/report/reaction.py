@@ -1,7 +1,7 @@
 """How long each scale-up took, from the change of the load to the first answer of each new pod, as bars in seconds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
@@ -13,8 +13,9 @@ _LANE = 19
 _BAR = 11
 _HEAD = 24
 _GAP = 12
-_ROOM = 1.3
-"""The axis is this much longer than the last moment, for the words behind the bars."""
+_BEHIND = 1.08
+_WORDS = {WIDE: 310, NARROW: 70}
+"""Room behind the last bar, for its words."""
 
 PODS = 8
 """Of an event, so many pods are drawn; the others are counted."""
@@ -62,10 +63,10 @@ class ScaleUp:
     slo_back_s: float | None
 
     @property
-    def last_s(self) -> float:
-        """The last moment that is drawn."""
+    def last_bar_s(self) -> float:
+        """The end of the last bar."""
         moments = [at for pod in self.pods for at in (pod.created_s, pod.ready_s, pod.first_answer_s)]
-        return max(at for at in (*moments, self.decided_s, self.slo_back_s, 1.0) if at is not None)
+        return max(at for at in (*moments, self.decided_s, 1.0) if at is not None)
 
     @property
     def height(self) -> float:
@@ -76,7 +77,6 @@ class ScaleUp:
 def reaction(events: Sequence[ScaleUp]) -> svg.Picture:
     """Draw all scale-ups, one below the other, on one axis of seconds since each one's zero."""
     height = sum(event.height for event in events) + 36
-    end = max(event.last_s for event in events) * _ROOM
     legend = [
         ("deciding", "load changed → decided"),
         ("serving starting", "created → Ready"),
@@ -86,10 +86,19 @@ def reaction(events: Sequence[ScaleUp]) -> svg.Picture:
     described = ". ".join(_described(event) for event in events) + "."
     caption = svg.Caption("reaction", "Scale-ups, step by step", described, legend)
     wide, narrow = (
-        svg.drawing(caption, variant, (width, height), _draw(Frame(width, height, 0, end, top=6), events))
+        svg.drawing(caption, variant, (width, height), _draw(_frame(width, height, events), events))
         for variant, width in (("w", WIDE), ("n", NARROW))
     )
     return svg.Picture(caption, wide, narrow)
+
+
+def _frame(width: int, height: float, events: Sequence[ScaleUp]) -> Frame:
+    """Choose the axis: room for words behind the last bar, and for the moment when the objective was met again."""
+    frame = Frame(width, height, 0, 1, top=6)
+    across = frame.right_side - frame.left
+    bars = max(event.last_bar_s for event in events) * across / (across - _WORDS[width])
+    back = max((event.slo_back_s for event in events if event.slo_back_s is not None), default=0) * _BEHIND
+    return replace(frame, x_to=max(bars, back))
 
 
 def _draw(frame: Frame, events: Sequence[ScaleUp]) -> Markup:
@@ -105,12 +114,13 @@ def _draw(frame: Frame, events: Sequence[ScaleUp]) -> Markup:
 
 def _event(frame: Frame, event: ScaleUp, y: float) -> Markup:
     """Draw one scale-up: its head, the decision, a lane for each pod."""
-    since = "load changed" if event.load_changed else "decided"
+    since = "load changed at" if event.load_changed else "decided at"
+    when = f"  {since} {clock(event.zero_s)}" if frame.width == WIDE else f"  at {clock(event.zero_s)}"
     head = f"{event.tier} {event.before} → {event.after}"
     parts = [
         svg.element(
             "text",
-            svg.element("tspan", head, class_="strong") + svg.element("tspan", f"  {since} at {clock(event.zero_s)}"),
+            svg.element("tspan", head, class_="strong") + svg.element("tspan", when),
             x=frame.left,
             y=y + 15,
         )

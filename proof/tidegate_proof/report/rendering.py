@@ -3,8 +3,12 @@
 from pathlib import Path
 
 from tidegate_proof.record.documents import read_document
+from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import JUNIT, REPORT, SUMMARY
+from tidegate_proof.record.knee import KneeRecord
+from tidegate_proof.record.manifest import digest
 from tidegate_proof.record.proof import PROOF, Proof
+from tidegate_proof.report import curves
 from tidegate_proof.report.junit import Case, Suite, junit
 from tidegate_proof.report.markdown import summary
 from tidegate_proof.report.outcome import cases
@@ -12,6 +16,8 @@ from tidegate_proof.report.page import Page, html
 from tidegate_proof.report.proof_page import Member, proof_page
 from tidegate_proof.report.run import Run, read_run
 from tidegate_proof.report.run_page import run_page
+from tidegate_proof.report.svg import Picture
+from tidegate_proof.verdict.proof import KNEE
 
 
 def render(folder: Path) -> dict[str, bytes]:
@@ -36,7 +42,9 @@ def render(folder: Path) -> dict[str, bytes]:
 
 def _of_run(folder: Path) -> tuple[Page, list[Suite]]:
     run = read_run(folder)
-    return run_page(run, None), [_suite(run, run.record.plan.scenario)]
+    used = run.record.plan.knee
+    knee = None if used is None else _knee(folder / KNEE, used.sha256, "")
+    return run_page(run, knee), [_suite(run, run.record.plan.scenario)]
 
 
 def _of_proof(folder: Path) -> tuple[Page, list[Suite]]:
@@ -52,7 +60,27 @@ def _of_proof(folder: Path) -> tuple[Page, list[Suite]]:
         controlled = Case("proof", "controls fail", not proof.void, "a proof without a control that fails is void")
         name = first.record.plan.cluster.namespace
         suites.insert(0, Suite("proof", _stamp(first), name, 0, [], [*expected, controlled]))
-    return proof_page(proof, members, []), suites
+    found = (_knee(folder / knee.folder / KNEE, knee.sha256, knee.folder) for knee in proof.knees)
+    return proof_page(proof, members, [knee for knee in found if knee is not None]), suites
+
+
+def _knee(path: Path, sha256: str, name: str) -> Picture | None:
+    """Draw the knee that was measured by; None where the record has no copy of it, or the search was refused.
+
+    Raises:
+        RecordError: It is another one than was measured by.
+    """
+    if not path.exists():
+        return None
+    if digest(path) != sha256:
+        raise RecordError(path, f"expected the one with sha256 {sha256}, which the plan names, came {digest(path)}")
+    found = read_document(path, KneeRecord)
+    if found.knee is None:
+        return None
+    steps = [curves.KneeStep(step.offered_rps, step.goodput_rps, step.p99_ns, step.valid) for step in found.steps]
+    return curves.knee(
+        steps, found.knee.capacity_rps, found.slo.latency_ns, name or f"One replica of tier {found.tier}"
+    )
 
 
 def _did(member: Member) -> str:

@@ -5,7 +5,7 @@ from tidegate_proof.report.outcome import CONTROLS, outcome
 from tidegate_proof.report.page import Highlight, Page
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.svg import Picture
-from tidegate_proof.report.wording import MISSING, count, duration, percent, seconds
+from tidegate_proof.report.wording import count, duration, percent, seconds
 
 FOOTER = (
     "Drawn by tidegate-proof from the record in this folder alone: it loads nothing, runs nothing, and is the same, "
@@ -55,11 +55,11 @@ def _highlights(run: Run) -> list[Highlight]:
     shown = [
         Highlight("Good answers", percent(total.good_share), f"of {count(total.arrivals)} requests"),
         Highlight("Lost requests", count(total.lost), agreed),
-        Highlight("Objective missed", f"{total.violation_s} s", f"of {duration(total.duration_s)} measured"),
+        Highlight("Objective missed", duration(total.violation_s), f"of {duration(total.duration_s)} measured"),
     ]
     reaction = figures.reaction.get(plan.tier)
     if reaction and reaction.ups:
-        back = MISSING if reaction.slo_back_s is None else seconds(reaction.slo_back_s)
+        back = "not yet" if reaction.slo_back_s is None else seconds(reaction.slo_back_s)
         shown += [
             Highlight(
                 "First new pod answered", seconds(reaction.first_answer_s), f"after the load changed, tier {plan.tier}"

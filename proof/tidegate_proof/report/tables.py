@@ -42,10 +42,11 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A cell with a note below its text."""
+    """A cell with a note below its text; the text leads to a file beside the page where there is one."""
 
     text: str
     why: str
+    link: str | None = None
 
 
 Cell = str | Markup | Mark | Noted

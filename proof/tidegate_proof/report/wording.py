@@ -1,6 +1,7 @@
 """Figures in words, the same everywhere: three digits for what is measured, all digits for what is counted."""
 
 import math
+import re
 import unicodedata
 
 MISSING = "\u2013"
@@ -77,3 +78,8 @@ def duration(value: float) -> str:
 def several(number: int, one: str, many: str | None = None) -> str:
     """Write a count with its noun."""
     return f"{count(number)} {one if number == 1 else many or one + 's'}"
+
+
+def slug(words: str) -> str:
+    """Turn words into a name for an element of a page."""
+    return re.sub(r"[^\w-]+", "-", words, flags=re.ASCII)

@@ -32,7 +32,7 @@ def judge(record: Record, rates: Sequence[float]) -> Verdict:
         rates: Intended requests/s in each second of the plan, without the noise of their arrival.
     """
     figures = figures_of(record, rates)
-    validity = validity_of(record, figures.generator)
+    validity = validity_of(record, figures)
     document = plain(figures)
     thresholds = tuple(judged(threshold, document) for threshold in record.plan.thresholds)
     valid = all(check.passed for check in validity)

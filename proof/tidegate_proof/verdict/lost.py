@@ -1,6 +1,7 @@
 """Requests without an answer: by id at the client, and by the gateways' own gapless numbers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -52,6 +53,15 @@ def first_count(looks: Sequence[GatewayLook]) -> int:
     return max((look.answered for look in looks if look.t_ns <= 0 and not look.final), default=0)
 
 
+def restarted(looks: Sequence[GatewayLook]) -> bool:
+    """Whether a gateway began to count anew: its container was started again.
+
+    Args:
+        looks: At this gateway, in order.
+    """
+    return any(later.answered < look.answered for look, later in pairwise(looks))
+
+
 def _received(requests: Requests, pod: str) -> Int:
     if pod not in requests.pods:
         return np.zeros(0, np.int64)
@@ -60,6 +70,8 @@ def _received(requests: Requests, pod: str) -> Int:
 
 
 def _answers(received: Int, looks: Sequence[GatewayLook]) -> PodAnswers:
+    if restarted(looks):
+        return PodAnswers(answered=None, received=len(received), missing=None, twice=0)
     final = next((look for look in looks if look.final and look.clean), None)
     distinct = np.unique(received)
     if final is None:

@@ -75,18 +75,20 @@ def tiers_of(pods: Sequence[Pod]) -> list[Tier]:
 def _desired(tier: Tier, events: Sequence[ClusterEvent]) -> Steps:
     """Follow the HPA, or the Deployment where there is none.
 
-    The controller scales the Deployment before it writes the HPA's status, so that a decision's time is the first
-    event of either with the new number.
+    The controller scales the Deployment before it writes the HPA's status, so that a decision's time is that of the
+    Deployment where it shows the new number already. The two come by different watches, in any order.
     """
     seen = [(event.t_ns, found) for event in events if (found := desired_seen(event)) and found.tier == tier]
     told = [(t_ns, found.replicas, found.autoscaler) for t_ns, found in seen if found.replicas is not None]
     by_hpa = any(autoscaler for *_, autoscaler in told)
     steps: list[tuple[int, int]] = []
-    ahead: dict[int, int] = {}
+    deployed, since_ns = -1, 0
     for t_ns, replicas, autoscaler in told:
         if by_hpa and not autoscaler:
-            ahead.setdefault(replicas, t_ns)
-        elif not steps or steps[-1][1] != replicas:
-            steps.append((ahead.get(replicas, t_ns), replicas))
-            ahead = {}
+            deployed, since_ns = (deployed, since_ns) if deployed == replicas else (replicas, t_ns)
+        elif not steps:
+            steps.append((t_ns, replicas))
+        elif steps[-1][1] != replicas:
+            ahead = deployed == replicas and since_ns > steps[-1][0]
+            steps.append((since_ns if ahead else t_ns, replicas))
     return tuple(steps)

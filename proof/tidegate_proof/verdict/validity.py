@@ -5,9 +5,8 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 
 from tidegate_proof.record.folder import Record
-from tidegate_proof.record.load_figures import Generator
 from tidegate_proof.record.requests import Requests
-from tidegate_proof.record.verdict import ValidityCheck
+from tidegate_proof.record.verdict import Figures, ValidityCheck
 
 CLOCK_MS = 250
 """Wall clock and monotonic clock may part by so much over a run; more is a step of the wall clock, or a machine that
@@ -20,9 +19,9 @@ MILLISECOND = 10**6
 SECOND = 10**9
 
 
-def validity_of(record: Record, generator: Generator) -> tuple[ValidityCheck, ...]:
+def validity_of(record: Record, figures: Figures) -> tuple[ValidityCheck, ...]:
     """Check the conditions without which figures mean nothing."""
-    limits = record.plan.generator
+    limits, generator = record.plan.generator, figures.generator
     lag = None if generator.lag_ns is None else generator.lag_ns.p99 / MILLISECOND
     parted, silent = _clocks(record)
     return (
@@ -32,16 +31,19 @@ def validity_of(record: Record, generator: Generator) -> tuple[ValidityCheck, ..
         _at_most("clocks parted, ms", parted, CLOCK_MS),
         _at_most("without a CLOCK line, s", silent, CLOCK_EVERY_S),
         _at_most("gaps in watches", sum(event.type == "GAP" for event in record.cluster), 0),
-        _at_most("gateways not looked at", len(_unseen(record.requests, {look.pod for look in record.gateway})), 0),
+        _at_most("answers that no gateway counts", sum(pod.twice for pod in figures.lost.by_pod.values()), 0),
+        _at_most("answers of pods that no watch saw", _strangers(record.requests, figures), 0),
+        _at_most("gateways not looked at", len(set(record.requests.pods) - {look.pod for look in record.gateway}), 0),
     )
+
+
+def _strangers(requests: Requests, figures: Figures) -> int:
+    told = int((requests.pod >= 0).sum() + (requests.backend >= 0).sum())
+    return told - sum(share.requests for share in figures.pods.values())
 
 
 def _at_most(name: str, value: float | None, limit: float) -> ValidityCheck:
     return ValidityCheck(name=name, value=value, limit=limit, passed=value is not None and value <= limit)
-
-
-def _unseen(requests: Requests, looked_at: set[str]) -> list[str]:
-    return [pod for pod in requests.pods if pod not in looked_at]
 
 
 def _clocks(record: Record) -> tuple[float | None, float | None]:

@@ -1,19 +1,19 @@
-"""`tidegate-serving`: a model server for TF Serving's gRPC API."""
+"""`tidegate-model-server`: a model server for TF Serving's API."""
 
 import logging
 import sys
 
 from pythonjsonlogger.json import JsonFormatter
 
-from tidegate_serving.flags import parse
 from tidegate_serving.quiet import quieten
+from tidegate_serving.settings import read
 
 log = logging.getLogger(__name__)
 
 
 def main() -> int:
     """Run until told to stop; exit code 2 for wrong flags, 1 when it cannot start."""
-    flags = parse()
+    settings = read()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter(
@@ -24,14 +24,16 @@ def main() -> int:
         )
     )
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    if settings.ignored:
+        log.warning("accepted and not honoured: %s", ", ".join(f"--{name}" for name in settings.ignored))
     log.info("starting TensorFlow")
     quieten()
     from tidegate_serving.server import StartError, serve  # noqa: PLC0415 TensorFlow takes seconds to import
 
     try:
-        serve(flags)
+        serve(settings)
     except StartError as error:
-        sys.stderr.write(f"tidegate-serving: {error}\n")
+        sys.stderr.write(f"tidegate-model-server: {error}\n")
         return 1
     return 0
 

@@ -1,31 +1,21 @@
-"""The models that are served: each with its versions, their states, and a swap that never leaves a gap."""
+"""The models that are served: each with its versions, where they stand, and who uses them."""
 
-import logging
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
-
-import grpc
 
 from tidegate_proto.model_status_pb2 import ModelVersionStatus
 from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.server_config_pb2 import ModelConfig
-from tidegate_serving import versions
-from tidegate_serving.errors import InvalidArgument, NotFound
-from tidegate_serving.savedmodel import LoadError, SavedModel
-
-log = logging.getLogger(__name__)
+from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound
+from tidegate_serving.savedmodel import SavedModel
+from tidegate_serving.versions import Contents
 
 State = ModelVersionStatus.State
 
-RELOAD_S = 60.0
-"""How long a version that could not be loaded is left alone."""
-
-UNLOAD_S = 30.0
-"""How long calls of a version that goes may still take."""
+ENDED_VERSIONS = 20
+"""How many versions of a model that are gone its status still tells of."""
 
 
 @dataclass(slots=True)
@@ -36,7 +26,9 @@ class Version:
         number: Its number.
         state: Where it stands.
         model: The loaded model while it is AVAILABLE.
-        problem: Why it could not be loaded.
+        problem: Code and text of why it could not be loaded.
+        contents: The folder that was loaded, or could not be.
+        attempts: How often that was tried.
         retry_at: Monotonic seconds of the next try.
         calls: Calls that use it now.
     """
@@ -44,31 +36,63 @@ class Version:
     number: int
     state: State = State.START
     model: SavedModel | None = None
-    problem: str = ""
+    problem: tuple[int, str] | None = None
+    contents: Contents | None = None
+    attempts: int = 0
     retry_at: float = 0.0
     calls: int = 0
 
 
 @dataclass(slots=True)
 class Servable:
-    """One model: what was asked for, and the versions there are."""
+    """One model: what was asked for, None when it is no longer, and the versions there are."""
 
-    config: ModelConfig
+    config: ModelConfig | None
     versions: dict[int, Version] = field(default_factory=dict)
+
+    def available(self) -> list[Version]:
+        """Return the versions that can be used."""
+        return [version for version in self.versions.values() if version.model is not None]
 
 
 class Catalog:
-    """All models of a server. Reading is safe from any thread; `refresh` is for one thread.
+    """All models of a server, for any thread.
 
     Args:
-        configs: What to serve.
-        load: Makes a SavedModel of a folder.
+        labels_ahead: Whether a label may name a version that is not available yet; one that moves may not.
     """
 
-    def __init__(self, configs: Iterable[ModelConfig], load: Callable[[Path], SavedModel] = SavedModel) -> None:
-        self._servables = {config.name: Servable(config) for config in configs}
-        self._load = load
-        self._changed = threading.Condition()
+    def __init__(self, *, labels_ahead: bool = False) -> None:
+        self._servables: dict[str, Servable] = {}
+        self._labels: Mapping[str, Mapping[str, int]] = {}
+        self._labels_ahead = labels_ahead
+        self._lock = threading.RLock()
+
+    def configure(self, configs: Sequence[ModelConfig]) -> None:
+        """Replace what is asked for, and the labels. Nothing is loaded or unloaded here.
+
+        Raises:
+            FailedPrecondition: A label of a version that is not available; TF Serving's words. All is as before.
+        """
+        with self._lock:
+            self._labels = {config.name: self._checked_labels(config) for config in configs}
+            asked = {config.name: config for config in configs}
+            for name in asked.keys() | self._servables.keys():
+                self._servables.setdefault(name, Servable(None)).config = asked.get(name)
+
+    def configs(self) -> list[ModelConfig]:
+        """Return what is asked for."""
+        with self._lock:
+            return [servable.config for servable in self._servables.values() if servable.config is not None]
+
+    def knows(self, name: str) -> bool:
+        """Whether a model of that name is or was asked for."""
+        return name in self._servables
+
+    def servables(self) -> list[Servable]:
+        """Return the models there are, those that are to go among them."""
+        with self._lock:
+            return list(self._servables.values())
 
     @contextmanager
     def use(self, spec: ModelSpec) -> Iterator[tuple[int, SavedModel]]:
@@ -78,74 +102,110 @@ class Catalog:
             InvalidArgument: No model named, or an unknown label.
             NotFound: The model or version is not there or not available; TF Serving's words.
         """
-        with self._changed:
+        with self._lock:
             version = self._resolve(spec)
+            model = version.model
+            assert model is not None  # noqa: S101 _resolve gives available ones
             version.calls += 1
         try:
-            assert version.model is not None  # noqa: S101 _resolve gives available ones
-            yield version.number, version.model
+            yield version.number, model
         finally:
-            with self._changed:
+            with self._lock:
                 version.calls -= 1
-                self._changed.notify_all()
+                last = version.state is State.UNLOADING and version.calls == 0
+            if last:
+                self._end(version, model)
 
     def statuses(self, spec: ModelSpec) -> list[ModelVersionStatus]:
-        """Return where the versions of a model stand, or the one named.
+        """Return where the versions of a model stand, the newest first, or the one named.
 
         Raises:
             InvalidArgument: An unknown label.
             NotFound: The model or version is not known; TF Serving's words, which differ from those of `use`.
         """
-        with self._changed:
-            servable = self._servables.get(spec.name, Servable(ModelConfig()))
-            number = self._number(spec, servable)
-            numbers = sorted(servable.versions) if number is None else sorted({number} & servable.versions.keys())
+        with self._lock:
+            servable = self._servables.get(spec.name, Servable(None))
+            number = self._number(spec)
+            known = servable.versions.keys()
+            numbers = sorted(known if number is None else {number} & known, reverse=True)
             if not numbers:
                 wanted = "any versions" if number is None else f"version {number}"
                 raise NotFound(f"Could not find {wanted} of model {spec.name}")
             return [_status(servable.versions[known]) for known in numbers]
 
-    def unavailable(self) -> list[str]:
-        """Say of each model that has no available version why."""
-        with self._changed:
+    def unavailable(self, names: Iterable[str] | None = None) -> list[str]:
+        """Say of each model that is asked for and has no available version why; of some, where they are named."""
+        with self._lock:
             return [
-                f"{name}: {_why(servable)}"
-                for name, servable in self._servables.items()
-                if not any(version.model for version in servable.versions.values())
+                f"{servable.config.name}: {_why(servable)}"
+                for servable in self._servables.values()
+                if servable.config is not None
+                and (names is None or servable.config.name in names)
+                and not servable.available()
             ]
 
-    def refresh(self) -> None:
-        """Look at the folders: load what is new, then unload what is no longer wanted."""
-        for servable in self._servables.values():
-            folders = versions.present(Path(servable.config.base_path))
-            wanted = versions.wanted(set(folders), servable.config.model_version_policy)
-            for number in sorted(wanted):
-                self._load_version(servable, number, folders[number])
-            if all(servable.versions[number].model for number in wanted) and wanted:
-                for number in sorted(set(servable.versions) - wanted):
-                    self._unload_version(servable, number)
+    def expect(self, servable: Servable, version: Version) -> None:
+        """Tell of a version whose folder is still being written."""
+        with self._lock:
+            servable.versions[version.number] = version
 
-    def close(self) -> None:
-        """Unload everything."""
-        for servable in self._servables.values():
-            for number in list(servable.versions):
-                self._unload_version(servable, number)
+    def begin(self, servable: Servable, version: Version) -> None:
+        """Tell of a version that is being loaded."""
+        with self._lock:
+            version.state = State.LOADING
+            servable.versions[version.number] = version
 
-    def _servable(self, spec: ModelSpec) -> Servable:
-        if not spec.name:
-            raise InvalidArgument("ModelSpec has no name specified.")
-        try:
-            return self._servables[spec.name]
-        except KeyError:
-            raise NotFound(f"Servable not found for request: {_request(spec)}") from None
+    def offer(self, version: Version, model: SavedModel) -> None:
+        """Give a loaded version to requests from now on."""
+        with self._lock:
+            version.model, version.state, version.problem = model, State.AVAILABLE, None
 
-    def _number(self, spec: ModelSpec, servable: Servable) -> int | None:
+    def give_up(self, version: Version, code: int, text: str) -> None:
+        """Tell why a version could not be loaded."""
+        with self._lock:
+            version.state, version.problem = State.END, (code, text)
+
+    def withdraw(self, servable: Servable, version: Version) -> None:
+        """Take a version from new requests; it is unloaded when the last one that uses it is done."""
+        with self._lock:
+            model, version.model = version.model, None
+            if model is None:
+                servable.versions.pop(version.number, None)
+                return
+            version.state = State.UNLOADING
+            unused = version.calls == 0
+            ended = sorted(number for number, other in servable.versions.items() if other.state is State.END)
+            for number in ended[:-ENDED_VERSIONS]:
+                del servable.versions[number]
+        if unused:
+            self._end(version, model)
+
+    def _end(self, version: Version, model: SavedModel) -> None:
+        model.close()
+        with self._lock:
+            version.state = State.END
+
+    def _checked_labels(self, config: ModelConfig) -> dict[str, int]:
+        """Apply TF Serving's rule. Source: ServerCore::UpdateModelVersionLabelMap."""
+        servable = self._servables.get(config.name, Servable(None))
+        available = {version.number for version in servable.available()}
+        now = self._labels.get(config.name, {})
+        for label, number in config.version_labels.items():
+            new = now.get(label, number) == number
+            if number not in available and not (self._labels_ahead and new):
+                raise FailedPrecondition(
+                    f"Request to assign label to version {number} of model {config.name}, which is not currently "
+                    "available for inference"
+                )
+        return dict(config.version_labels)
+
+    def _number(self, spec: ModelSpec) -> int | None:
         """Return the version that a request names, None where it leaves the choice."""
         match spec.WhichOneof("version_choice"):
             case "version":
                 return spec.version.value
             case "version_label":
-                labels = servable.config.version_labels
+                labels = self._labels.get(spec.name, {})
                 if spec.version_label not in labels:
                     raise InvalidArgument(f"Unrecognized servable version label: {spec.version_label}")
                 return labels[spec.version_label]
@@ -153,62 +213,29 @@ class Catalog:
                 return None
 
     def _resolve(self, spec: ModelSpec) -> Version:
-        servable = self._servable(spec)
-        number = self._number(spec, servable)
-        available = [version for version in servable.versions.values() if version.model is not None]
-        matching = [version for version in available if number in {None, version.number}]
+        if not spec.name:
+            raise InvalidArgument("ModelSpec has no name specified.")
+        number = self._number(spec)
+        servable = self._servables.get(spec.name, Servable(None))
+        matching = [version for version in servable.available() if number in {None, version.number}]
         if not matching:
-            raise NotFound(f"Servable not found for request: {_request(spec, number)}")
+            asked = f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
+            raise NotFound(f"Servable not found for request: {asked}")
         return max(matching, key=lambda version: version.number)
-
-    def _load_version(self, servable: Servable, number: int, folder: Path) -> None:
-        version = servable.versions.get(number)
-        if version is not None and (version.model is not None or time.monotonic() < version.retry_at):
-            return
-        version = Version(number, State.LOADING)
-        with self._changed:
-            servable.versions[number] = version
-        try:
-            model = self._load(folder)
-        except LoadError as error:
-            log.exception("model not loaded", extra={"model": servable.config.name, "version": number})
-            with self._changed:
-                version.state, version.problem = State.END, str(error)
-                version.retry_at = time.monotonic() + RELOAD_S
-            return
-        with self._changed:
-            version.model, version.state = model, State.AVAILABLE
-        log.info("model available", extra={"model": servable.config.name, "version": number})
-
-    def _unload_version(self, servable: Servable, number: int) -> None:
-        version = servable.versions[number]
-        with self._changed:
-            model, version.model, version.state = version.model, None, State.UNLOADING
-            if not self._changed.wait_for(lambda: version.calls == 0, UNLOAD_S):
-                log.warning("unloaded in use", extra={"model": servable.config.name, "version": number})
-            del servable.versions[number]
-        if model is not None:
-            model.close()
-            log.info("model unloaded", extra={"model": servable.config.name, "version": number})
-
-
-def _request(spec: ModelSpec, number: int | None = None) -> str:
-    """Name what was asked for as TF Serving does."""
-    if number is None and spec.HasField("version"):
-        number = spec.version.value
-    return f"Latest({spec.name})" if number is None else f"Specific({spec.name}, {number})"
 
 
 def _status(version: Version) -> ModelVersionStatus:
     status = ModelVersionStatus(version=version.number, state=version.state)
-    if version.problem:
-        status.status.error_code = grpc.StatusCode.UNKNOWN.value[0]
-        status.status.error_message = version.problem
+    status.status.error_code, status.status.error_message = version.problem or (0, "")
     return status
 
 
 def _why(servable: Servable) -> str:
-    problems = [version.problem for version in servable.versions.values() if version.problem]
-    return problems[-1] if problems else (
-        f"no version in {servable.config.base_path}: expected sub-folders named 1, 2, … with a SavedModel each"
-    )  # fmt: skip
+    assert servable.config is not None  # noqa: S101 only such are asked
+    base_path = servable.config.base_path
+    for version in reversed(servable.versions.values()):
+        if version.problem:
+            return version.problem[1]
+        if version.state is State.START:
+            return f"{base_path}/{version.number}: still being written"
+    return f"no version in {base_path}: expected sub-folders named 1, 2, … with a SavedModel each"

@@ -3,8 +3,14 @@
 ServingError
 ├── NotFound             the model or version is not there
 ├── InvalidArgument      the request does not fit
-└── FailedPrecondition   the signature is not there
+├── FailedPrecondition   the signature is not there, or a label's version is not available
+├── Unimplemented        the request asks for what TF Serving does not do either
+├── Unavailable          no room in the queue of a batch
+├── Unknown              a model of a new configuration did not become available
+└── Internal             the model's own signature is not what TF Serving asks for
 """
+
+import grpc
 
 LONGEST_TEXT = 1024
 """TF Serving cuts its texts at this many bytes."""
@@ -33,4 +39,32 @@ class InvalidArgument(ServingError):
 
 
 class FailedPrecondition(ServingError):
-    """The signature is not there."""
+    """The signature is not there, or a label's version is not available."""
+
+
+class Unimplemented(ServingError):
+    """TF Serving does not do that either."""
+
+
+class Unavailable(ServingError):
+    """No room for the request now."""
+
+
+class Unknown(ServingError):
+    """A model did not become available."""
+
+
+class Internal(ServingError):
+    """The model's signature cannot be called."""
+
+
+CODES: dict[type[ServingError], grpc.StatusCode] = {
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
+    FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
+    Unimplemented: grpc.StatusCode.UNIMPLEMENTED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+    Unknown: grpc.StatusCode.UNKNOWN,
+    Internal: grpc.StatusCode.INTERNAL,
+}
+"""What each is on the wire."""

@@ -1,124 +1,145 @@
 """The command line, spelt as tensorflow_model_server spells it: `--name=value`.
 
-Source: tensorflow_serving/model_servers/main.cc. Only flags that this server honours are known.
+Source of names, types and defaults: tensorflow_serving/model_servers/main.cc.
 """
 
-import argparse
+# ruff: noqa: FBT003 a table's column is no argument that a reader has to guess
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from google.protobuf import text_format
-from google.protobuf.message import Message
+Value = bool | int | float | str
 
-from tidegate_proto.server_config_pb2 import ModelConfig, ModelServerConfig, MonitoringConfig
 
-DEFAULT_MONITORING_PATH = "/monitoring/prometheus/metrics"
+class FlagError(Exception):
+    """A command line that cannot be used; the text says what was expected and what came."""
 
 
 @dataclass(frozen=True, slots=True)
-class Flags:
-    """What the server is to do.
+class Flag:
+    """One flag.
 
     Attributes:
-        port: gRPC port.
-        rest_api_port: HTTP port; 0 for none.
-        rest_timeout_s: How long a request there may take.
-        models: What to serve.
-        monitoring_path: Where metrics are, None where they are off.
-        poll_wait_s: Seconds between two looks for new versions; 0 for one look at start.
-        grpc_max_threads: Predictions computed at once.
-        load_timeout_s: Longest wait for every model to be available.
+        name: Without dashes.
+        default: Its value where it is not given; its type is the flag's.
+        about: What it does.
+        honoured: Whether it does anything here. One that does not is accepted all the same.
     """
 
-    port: int
-    rest_api_port: int
-    rest_timeout_s: float
-    models: tuple[ModelConfig, ...]
-    monitoring_path: str | None
-    poll_wait_s: float
-    grpc_max_threads: int
-    load_timeout_s: float
+    name: str
+    default: Value
+    about: str
+    honoured: bool = True
 
 
-def parse(arguments: list[str] | None = None) -> Flags:
-    """Read the command line and the files that it names; exits with code 2 and a message on what cannot be used."""
-    parser = argparse.ArgumentParser(
-        prog="tidegate-serving", description="A model server for TF Serving's gRPC API.", allow_abbrev=False
-    )
-    parser.add_argument("--port", type=_port, default=8500, help="gRPC port (default 8500)")
-    parser.add_argument("--rest_api_port", type=_port, default=0, help="HTTP port (default 0: none)")
-    parser.add_argument("--rest_api_timeout_in_ms", type=int, default=30_000, help="of a request there (default 30000)")
-    parser.add_argument("--model_config_file", type=Path, help="text proto with a model_config_list")
-    parser.add_argument("--model_name", default="default", help="name of the one model at --model_base_path")
-    parser.add_argument("--model_base_path", help="folder of the one model's versions")
-    parser.add_argument("--monitoring_config_file", type=Path, help="text proto with a prometheus_config")
-    parser.add_argument("--file_system_poll_wait_seconds", type=float, default=1.0, help="default 1; 0: look once")
-    parser.add_argument("--grpc_max_threads", type=int, default=16, help="predictions at once (default 16)")
-    parser.add_argument("--load_timeout_seconds", type=float, default=300.0, help="for all models (default 300)")
-    # Here labels are given whether or not their version is available, which is what TF Serving does with the flag
-    parser.add_argument("--allow_version_labels_for_unavailable_models", choices=["true"], help="so it is always")
-    given = parser.parse_args(arguments)
-    if (given.model_config_file is None) == (given.model_base_path is None):
-        parser.error("give one of --model_config_file and --model_base_path")
-    try:
-        models = _models(given.model_config_file, given.model_name, given.model_base_path)
-        monitoring_path = _monitoring_path(given.monitoring_config_file)
-    except (OSError, ValueError) as error:
-        parser.error(str(error))
-    return Flags(
-        port=given.port,
-        rest_api_port=given.rest_api_port,
-        rest_timeout_s=given.rest_api_timeout_in_ms / 1000,
-        models=models,
-        monitoring_path=monitoring_path,
-        poll_wait_s=given.file_system_poll_wait_seconds,
-        grpc_max_threads=max(1, given.grpc_max_threads),
-        load_timeout_s=given.load_timeout_seconds,
-    )
+FLAGS = (
+    Flag("port", 8500, "gRPC port, 0 for any free one"),
+    Flag("grpc_socket_path", "", "also listen for gRPC, without TLS, on this unix socket"),
+    Flag("rest_api_port", 0, "HTTP port, 0 for none"),
+    Flag("rest_api_timeout_in_ms", 30000, "longest time for an HTTP request"),
+    Flag("rest_api_enable_cors_support", False, "whether pages of other origins may call the HTTP port"),
+    Flag("model_name", "default", "name of the one model at --model_base_path"),
+    Flag("model_base_path", "", "folder of the one model's versions"),
+    Flag("model_config_file", "", "text proto ModelServerConfig; --model_name and --model_base_path do not count then"),
+    Flag("model_config_file_poll_wait_seconds", 0.0, "seconds between two looks at that file, 0 to look once"),
+    Flag("file_system_poll_wait_seconds", 1.0, "seconds between two looks for versions, 0 to look once"),
+    Flag("allow_version_labels_for_unavailable_models", False, "whether a new label may name a version to come"),
+    Flag("max_num_load_retries", 5, "tries after the first to load a version"),
+    Flag("load_retry_interval_micros", 60_000_000, "microseconds between them"),
+    Flag("load_timeout_seconds", 300.0, "longest time for all models to be available at start (not TF Serving's)"),
+    Flag("saved_model_tags", "serve", "comma-separated tags of the graph to load"),
+    Flag(
+        "enable_model_warmup", True, "whether assets.extra/tf_serving_warmup_requests is sent before a version serves"
+    ),
+    Flag("num_request_iterations_for_warmup", 0, "how often each of them, if more than 0"),
+    Flag("enable_signature_method_name_check", False, "whether a signature must name the method that it is for"),
+    Flag("enable_serialization_as_tensor_content", False, "whether tensors are answered as raw bytes"),
+    Flag("enable_batching", False, "whether calls that wait are joined into one run of the graph"),
+    Flag("batching_parameters_file", "", "text proto BatchingParameters, for --enable_batching"),
+    Flag("monitoring_config_file", "", "text proto MonitoringConfig"),
+    Flag("ssl_config_file", "", "text proto SSLConfig: TLS for gRPC"),
+    Flag("grpc_channel_arguments", "", "comma-separated name=value for the gRPC server"),
+    Flag("grpc_max_threads", 16, "calls computed at once"),
+    Flag("tensorflow_session_parallelism", 0, "threads in and between operations; 1 here where 0"),
+    Flag("tensorflow_intra_op_parallelism", 0, "threads in an operation; 1 here where 0"),
+    Flag("tensorflow_inter_op_parallelism", 0, "operations at once; 1 here where 0"),
+    Flag("rest_api_num_threads", 0, "HTTP threads", honoured=False),
+    Flag("num_load_threads", 0, "threads that load versions", honoured=False),
+    Flag("num_unload_threads", 0, "threads that unload versions", honoured=False),
+    Flag("flush_filesystem_caches", True, "forget files after loading", honoured=False),
+    Flag("servable_versions_always_present", False, "keep versions whose folders are gone: always so", honoured=False),
+    Flag("force_allow_any_version_labels_for_unavailable_models", False, "labels without the rule", honoured=False),
+    Flag("enable_per_model_batching_parameters", False, "batching parameters in each model", honoured=False),
+    Flag("tensorflow_session_config_file", "", "text proto ConfigProto", honoured=False),
+    Flag("platform_config_file", "", "text proto PlatformConfigMap", honoured=False),
+    Flag("use_alts_credentials", False, "Google's ALTS instead of TLS", honoured=False),
+    Flag("per_process_gpu_memory_fraction", 0.0, "share of a GPU", honoured=False),
+    Flag("remove_unused_fields_from_bundle_metagraph", True, "save memory", honoured=False),
+    Flag("enforce_session_run_timeout", True, "end a run at its deadline", honoured=False),
+    Flag("prefer_tflite_model", False, "model.tflite instead", honoured=False),
+    Flag("num_tflite_pools", 0, "interpreters", honoured=False),
+    Flag("num_tflite_interpreters_per_pool", 1, "interpreters", honoured=False),
+    Flag("xla_cpu_compilation_enabled", False, "XLA", honoured=False),
+    Flag("xla_gpu_compilation_enabled", False, "XLA", honoured=False),
+    Flag("enable_profiler", True, "profiler service", honoured=False),
+    Flag("enable_grpc_healthcheck_service", False, "grpc.health.v1: always there", honoured=False),
+    Flag("thread_pool_factory_config_file", "", "thread pools", honoured=False),
+    Flag("mixed_precision", "", "bfloat16 where possible", honoured=False),
+    Flag("skip_initialize_tpu", False, "TPU", honoured=False),
+)
+"""All that there are; docs/reference/model-server.md has the same."""
+
+BOOLS = {"": True, "true": True, "1": True, "false": False, "0": False}
 
 
-def _port(text: str) -> int:
-    port = int(text)
-    if not 0 <= port < 2**16:
-        raise ValueError
-    return port
+def parse(arguments: Sequence[str]) -> tuple[Mapping[str, Value], Sequence[str]]:
+    """Read a command line.
 
-
-def _models(file: Path | None, name: str, base_path: str | None) -> tuple[ModelConfig, ...]:
-    """Read what to serve.
+    Returns:
+        The value of each flag, and the names of those that were given and are not honoured.
 
     Raises:
-        ValueError: Not a text proto, or no model, or a model without name or path, or one name twice.
-        OSError: The file cannot be read.
+        FlagError: Something that is no flag, an unknown one, or a value of another type.
     """
-    if file is None:
-        return (ModelConfig(name=name, base_path=base_path or ""),)
-    config = ModelServerConfig()
-    _read(file, config)
-    models = tuple(config.model_config_list.config)
-    if not models:
-        raise ValueError(f"{file}: expected model_config_list with one config or more, came none")
-    names = [model.name for model in models]
-    for model in models:
-        if not model.name or not model.base_path:
-            raise ValueError(f"{file}: expected a name and a base_path for each config, came {str(model).split()}")
-        if names.count(model.name) > 1:
-            raise ValueError(f"{file}: expected each name once, came {model.name} {names.count(model.name)} times")
-    return models
+    known = {flag.name: flag for flag in FLAGS}
+    values = {flag.name: flag.default for flag in FLAGS}
+    given = []
+    for argument in arguments:
+        name, separator, text = argument.removeprefix("--").partition("=")
+        if not argument.startswith("--") or not name:
+            raise FlagError(f"{argument}: expected --name=value")
+        if name not in known:
+            raise FlagError(f"--{name}: there is no such flag{_nearest(name, known)}")
+        flag = known[name]
+        if not separator and not isinstance(flag.default, bool):
+            raise FlagError(f"--{name}: expected --{name}=value")
+        values[name] = _value(flag, text)
+        given.append(flag)
+    return values, [flag.name for flag in given if not flag.honoured]
 
 
-def _monitoring_path(file: Path | None) -> str | None:
-    if file is None:
-        return None
-    config = MonitoringConfig()
-    _read(file, config)
-    if not config.prometheus_config.enable:
-        return None
-    return config.prometheus_config.path or DEFAULT_MONITORING_PATH
+def usage() -> str:
+    """List the flags."""
+    kinds = {bool: "true|false", int: "number", float: "number", str: "text"}
+    lines = [f"  --{flag.name}={kinds[type(flag.default)]}  {flag.about} ({_default(flag)})" for flag in FLAGS]
+    return "\n".join(["usage: tidegate-model-server --name=value …", *lines])
 
 
-def _read(file: Path, message: Message) -> None:
+def _value(flag: Flag, text: str) -> Value:
+    kind = type(flag.default)
     try:
-        text_format.Parse(file.read_text(), message)
-    except text_format.ParseError as error:
-        raise ValueError(f"{file}: expected a text proto of {message.DESCRIPTOR.name}: {error}") from None
+        return BOOLS[text.lower()] if kind is bool else kind(text)
+    except (KeyError, ValueError):
+        expected = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise FlagError(f"--{flag.name}: expected {expected}, came {text!r}") from None
+
+
+def _default(flag: Flag) -> str:
+    default = f"default {str(flag.default).lower() or 'none'}"
+    return default if flag.honoured else f"{default}; not honoured"
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+    return f"; did you mean --{near[0]}?" if near else "; --help lists them"

@@ -41,6 +41,16 @@ FLOAT32 = np.dtype(np.float32)
 Answer = TypeVar("Answer")
 
 
+class GraphsMatter(TensorSpec):
+    """A TensorSpec that leaves the shape to the graph, as TF Serving does; the type still counts."""
+
+    __slots__ = ()
+
+    def accepts(self, shape: tuple[int, ...]) -> bool:  # noqa: ARG002 any will do
+        """Say yes."""
+        return True
+
+
 class InProcessPredictor:
     """Answers by a Servicer, in the threads that gRPC's calls run in.
 
@@ -168,7 +178,7 @@ def _signature(signature: SignatureDef) -> Signature:
 def _tensor(info: TensorInfo) -> TensorSpec:
     wire_dtype = DataType.Name(info.dtype) if info.dtype in DataType.values() else str(info.dtype)
     sizes = [None if dim.size < 0 else dim.size for dim in info.tensor_shape.dim]
-    return TensorSpec(
+    return GraphsMatter(
         _dtype(info.dtype), None if info.tensor_shape.unknown_rank else tuple(sizes), wire_dtype, info.name
     )
 

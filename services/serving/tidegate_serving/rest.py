@@ -55,7 +55,7 @@ class _Context:
 
 
 def application(
-    predictor: Predictor, timeout_s: float, metrics: tuple[str, CollectorRegistry] | None
+    predictor: Predictor, timeout_s: float, metrics: tuple[str, CollectorRegistry] | None, *, cors: bool = False
 ) -> web.Application:
     """Make the application.
 
@@ -63,8 +63,9 @@ def application(
         predictor: What answers.
         timeout_s: How long a request may take.
         metrics: Path and samples; None where they are off.
+        cors: Whether pages of any other origin may call.
     """
-    app = web.Application(middlewares=[_errors], client_max_size=LARGEST_BODY)
+    app = web.Application(middlewares=[_cors, _errors] if cors else [_errors], client_max_size=LARGEST_BODY)
     if metrics is not None:
         app.router.add_get(metrics[0], _scrape(metrics[1]))
     app.add_routes(RestV1(predictor, _Context(timeout_s)).routes())
@@ -81,6 +82,16 @@ def _scrape(registry: CollectorRegistry) -> Handler:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": METRICS_TYPE})
 
     return scrape
+
+
+@web.middleware
+async def _cors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let pages of any origin call. Source of the headers: tensorflow_serving/model_servers/http_server.cc."""
+    answer = web.Response() if request.method == "OPTIONS" else await handler(request)
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+    answer.headers["Access-Control-Allow-Headers"] = "Content-Type"
+    return answer
 
 
 @web.middleware

@@ -1,30 +1,70 @@
-"""One loaded SavedModel and how to run it.
+"""One loaded SavedModel and how to run its graph.
 
 The TensorFlow 1 session loads what `tf.saved_model.load` cannot (models without an object graph), as TF Serving's own
 loader does, and calls into it cost a tenth of an eager signature's.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
-from tidegate_proto.signature_pb2 import SignatureDef, TensorInfo
-from tidegate_proto.tensor_pb2 import DataType
-from tidegate_serving.errors import FailedPrecondition, InvalidArgument
-from tidegate_serving.tensors import Array
+from tidegate_proto.signature_pb2 import SignatureDef
+from tidegate_serving.errors import InvalidArgument
+from tidegate_serving.tensors import Array, dtype_name
 
-TAGS = ["serve"]
 INIT_SIGNATURE = "__saved_model_init_op"
 """Kept among the signatures by TensorFlow; nobody can call it."""
 
 Run = Callable[..., list[Array]]
+"""From the tensors of some feeds, in their order, to those of some fetches."""
 
 
 class LoadError(Exception):
-    """A folder that holds no SavedModel that can be served."""
+    """A folder that holds no SavedModel that can be served.
+
+    Args:
+        text: Why.
+        code: Number of TensorFlow's code for it; 0 where it has none.
+    """
+
+    def __init__(self, text: str, code: int = 0) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How models are loaded and called.
+
+    Attributes:
+        tags: Which of a SavedModel's graphs is loaded.
+        threads: Within an operation, and operations at once; 1 where 0. One thread a call: calls run beside one
+            another, and a small graph gains nothing from more.
+        check_method_names: Whether a signature must say that it is for the method that calls it.
+        joined: Makes of a run one that is joined with others; None where each is alone.
+    """
+
+    tags: Sequence[str] = ("serve",)
+    threads: tuple[int, int] = (0, 0)
+    check_method_names: bool = False
+    joined: Callable[[Run], Run] | None = None
+
+
+@dataclass(slots=True)
+class _Call:
+    """What a set of feeds and fetches needs to be run.
+
+    Attributes:
+        run: Runs it.
+        dtypes: What the graph expects of each feed; None where the graph does not say.
+    """
+
+    run: Run
+    dtypes: list[Any]
 
 
 class SavedModel:
@@ -32,106 +72,81 @@ class SavedModel:
 
     Args:
         folder: The version's folder.
+        options: How to load it.
 
     Raises:
         LoadError: It cannot be loaded.
     """
 
-    def __init__(self, folder: Path) -> None:
-        if not (folder / "saved_model.pb").is_file():
+    def __init__(self, folder: Path, options: Options | None = None) -> None:
+        self.options = options or Options()
+        if not any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
             raise LoadError(f"{folder}: expected a SavedModel, but there is no saved_model.pb")
-        # One thread a call: calls run beside one another, and a small graph gains nothing from more
-        config = tf.compat.v1.ConfigProto(intra_op_parallelism_threads=1, inter_op_parallelism_threads=1)
+        intra, inter = self.options.threads
+        config = tf.compat.v1.ConfigProto(
+            intra_op_parallelism_threads=intra or 1, inter_op_parallelism_threads=inter or 1
+        )
         self._session = tf.compat.v1.Session(graph=tf.Graph(), config=config)
         try:
             with self._session.graph.as_default():
-                meta_graph = tf.compat.v1.saved_model.load(self._session, TAGS, str(folder))
-        except (tf.errors.OpError, OSError, RuntimeError, ValueError) as error:
+                meta_graph = tf.compat.v1.saved_model.load(self._session, list(self.options.tags), str(folder))
+        except Exception as error:
+            # TensorFlow's loader and the model's own operations raise whatever they like
             self._session.close()
-            raise LoadError(f"{folder}: {str(error)[:500]}") from error
+            raise LoadError(f"{folder}: {str(error)[:500]}", getattr(error, "error_code", 0)) from error
         self.signatures: dict[str, SignatureDef] = {
             name: SignatureDef.FromString(signature.SerializeToString())
             for name, signature in meta_graph.signature_def.items()
         }
-        self._runs: dict[tuple[str, tuple[str, ...]], Run] = {}
+        self._calls: dict[tuple[tuple[str, ...], tuple[str, ...]], _Call] = {}
 
     def close(self) -> None:
         """Give the memory back."""
         self._session.close()
 
-    def signature(self, name: str) -> SignatureDef:
-        """Return a signature that can be called.
-
-        Raises:
-            FailedPrecondition: There is none of that name.
-        """
-        if name not in self.signatures or name == INIT_SIGNATURE:
-            raise FailedPrecondition(f'Serving signature key "{name}" not found.')
-        return self.signatures[name]
-
-    def predict(self, name: str, inputs: Mapping[str, Array], wanted: tuple[str, ...] = ()) -> dict[str, Array]:
-        """Run a signature.
+    def run(self, feeds: Mapping[str, Array], fetches: tuple[str, ...]) -> list[Array]:
+        """Run the graph.
 
         Args:
-            name: The signature's.
-            inputs: A tensor for each input.
-            wanted: Names of outputs; all of them when empty.
+            feeds: A tensor for each name of the graph's, such as `x:0`.
+            fetches: Names of the graph's.
+
+        Returns:
+            A tensor for each fetch.
 
         Raises:
-            FailedPrecondition: No such signature.
-            InvalidArgument: Other inputs or outputs than the signature's, or tensors that do not fit it.
+            InvalidArgument: A tensor of another type than the graph's; TensorFlow's words.
             tf.errors.OpError: The graph failed.
         """
-        signature = self.signature(name)
-        _check_inputs(signature, inputs)
-        for output in wanted:
-            if output not in signature.outputs:
-                raise InvalidArgument(f"output tensor alias not found in signature: {output} Outputs expected to be in "
-                                      f"the set {{{','.join(sorted(signature.outputs))}}}.")  # fmt: skip
-        outputs = tuple(sorted(set(wanted or signature.outputs)))
-        run = self._runs.get((name, outputs))
-        if run is None:
-            run = self._runs[name, outputs] = self._make_run(signature, outputs)
-        return dict(zip(outputs, run(*(inputs[key] for key in sorted(inputs))), strict=True))
+        names = tuple(sorted(feeds))
+        call = self._calls.get((names, fetches))
+        if call is None:
+            call = self._calls[names, fetches] = self._prepare(names, fetches)
+        tensors = [feeds[name] for name in names]
+        for position, (tensor, dtype) in enumerate(zip(tensors, call.dtypes, strict=True)):
+            if dtype is not None and tensor.dtype != dtype:
+                expected, came = dtype_name(dtype), dtype_name(tensor.dtype)
+                raise InvalidArgument(f"Expects arg[{position}] to be {expected} but {came} is provided")
+        return call.run(*tensors)
 
-    def _make_run(self, signature: SignatureDef, outputs: tuple[str, ...]) -> Run:
-        feeds = [signature.inputs[key].name for key in sorted(signature.inputs)]
-        fetches = [signature.outputs[key].name for key in outputs]
+    def _prepare(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> _Call:
+        run = self._callable(feeds, fetches)
+        if self.options.joined is not None:
+            run = self.options.joined(run)
+        return _Call(run, [self._dtype(name) for name in feeds])
+
+    def _dtype(self, name: str) -> Any:  # noqa: ANN401 a numpy dtype, or a scalar type of ml_dtypes
+        try:
+            return self._session.graph.get_tensor_by_name(name).dtype.as_numpy_dtype
+        except (KeyError, ValueError):  # a signature may name what its graph has not: running it says so
+            return None
+
+    def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Run:
         make_callable: Callable[[Any], Run] | None = getattr(self._session, "_make_callable_from_options", None)
         if make_callable is None:  # it is TensorFlow's own, not promised: the public way is slower
-            return lambda *tensors: self._session.run(fetches, dict(zip(feeds, tensors, strict=True)))
+            return lambda *tensors: self._session.run(list(fetches), dict(zip(feeds, tensors, strict=True)))
         options = config_pb2.CallableOptions()
         options.feed.extend(feeds)
         options.fetch.extend(fetches)
         options.run_options.inter_op_thread_pool = -1  # in the calling thread
         return make_callable(options)
-
-
-def _check_inputs(signature: SignatureDef, inputs: Mapping[str, Array]) -> None:
-    expected, came = set(signature.inputs), set(inputs)
-    if expected != came:
-        raise InvalidArgument(
-            f"input size does not match signature: {len(came)}!={len(expected)} len({{{','.join(sorted(came))}}}) != "
-            f"len({{{','.join(sorted(expected))}}}). Sent extra: {{{','.join(sorted(came - expected))}}}. "
-            f"Missing but required: {{{','.join(sorted(expected - came))}}}."
-        )
-    for name, array in inputs.items():
-        info = signature.inputs[name]
-        if tf.as_dtype(array.dtype).as_datatype_enum != info.dtype or not _shape_fits(info, array.shape):
-            raise InvalidArgument(
-                f'input "{name}": expected {_describe(info)}, '
-                f"came {DataType.Name(tf.as_dtype(array.dtype).as_datatype_enum)} {list(array.shape)}"
-            )
-
-
-def _shape_fits(info: TensorInfo, shape: tuple[int, ...]) -> bool:
-    if info.tensor_shape.unknown_rank:
-        return True
-    sizes = [dim.size for dim in info.tensor_shape.dim]
-    return len(sizes) == len(shape) and all(want in {-1, got} for want, got in zip(sizes, shape, strict=True))
-
-
-def _describe(info: TensorInfo) -> str:
-    if info.tensor_shape.unknown_rank:
-        return f"{DataType.Name(info.dtype)} of any shape"
-    return f"{DataType.Name(info.dtype)} {[dim.size for dim in info.tensor_shape.dim]}"

@@ -4,42 +4,46 @@ import logging
 import signal
 import threading
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-
-from tidegate_proto.services import register
+from tidegate_proto.server_config_pb2 import ModelServerConfig
+from tidegate_proto.services import HANDLE_RELOAD_CONFIG_REQUEST
+from tidegate_serving import model_config
+from tidegate_serving.batching import Joined, understood
 from tidegate_serving.catalog import Catalog
-from tidegate_serving.flags import Flags
+from tidegate_serving.errors import CODES, ServingError
+from tidegate_serving.flags import FlagError
+from tidegate_serving.grpc_server import GrpcServer, PortError
 from tidegate_serving.in_process import InProcessPredictor
+from tidegate_serving.loading import Load, Loader
 from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.model_service import reload_config
 from tidegate_serving.rest import PortTakenError, RestServer, application
-from tidegate_serving.servicer import Servicer
+from tidegate_serving.savedmodel import Options
+from tidegate_serving.servicer import Servicer, answering
+from tidegate_serving.settings import Settings, read_text_proto
+from tidegate_serving.warm_up import load_warm
 
 log = logging.getLogger(__name__)
 
-QUEUE = 4096
-"""Calls that may wait for a thread; past it RESOURCE_EXHAUSTED."""
-
-GRACE_S = 10.0
+GRACE_S = 30.0
 """How long calls in flight may take after SIGTERM."""
+
+LAME_DUCK_S = 0.5
+"""How long calls are still taken after health says NOT_SERVING, so that who watches it can go before one is refused."""
 
 TELL_AGAIN_S = 60.0
 """After how long the log has the same reason for waiting again."""
-
-OPTIONS = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
-)
 
 
 class StartError(Exception):
     """The server cannot start; the text says what to do."""
 
 
-def serve(flags: Flags) -> None:
+def serve(settings: Settings) -> None:
     """Run until SIGTERM or SIGINT.
 
     Raises:
@@ -49,44 +53,66 @@ def serve(flags: Flags) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    catalog = Catalog(flags.models)
-    if not _load(catalog, flags.load_timeout_s, stop):
-        return
-    metrics = RequestMetrics(frozenset(model.name for model in flags.models))
-    threads = ThreadPoolExecutor(flags.grpc_max_threads, "predict")
-    servicer = Servicer(catalog, metrics)
-    server = grpc.server(
-        threads,
-        options=OPTIONS,
-        maximum_concurrent_rpcs=flags.grpc_max_threads + QUEUE,
-    )
-    register(server, servicer.behaviours())
-    healthy = health.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healthy, server)
-    healthy.set("", health_pb2.HealthCheckResponse.SERVING)
+    catalog = Catalog(labels_ahead=settings.labels_ahead)
     try:
-        port = server.add_insecure_port(f"0.0.0.0:{flags.port}")
-    except RuntimeError:
-        raise StartError(f"port {flags.port} is taken: choose another with --port=NUMBER") from None
-    rest = _serve_rest(flags, servicer, metrics, threads)
+        model_config.check(settings.models)
+        catalog.configure(settings.models)
+        loader = Loader(catalog, _load_of(settings), settings.load_retries, settings.load_retry_s)
+    except ServingError as error:
+        raise StartError(f"Failed to start server. Error: {CODES[type(error)].name}: {error}") from None
+    if not _load(catalog, loader, settings.load_timeout_s, stop):
+        return
+    metrics = RequestMetrics(catalog.knows)
+    threads = ThreadPoolExecutor(settings.grpc_max_threads, "predict")
+    servicer = Servicer(catalog, metrics, as_content=settings.as_content)
+    behaviours = servicer.behaviours() | {HANDLE_RELOAD_CONFIG_REQUEST: answering(reload_config(loader))}
+    try:
+        server = GrpcServer(settings, threads, behaviours)
+    except PortError as error:
+        raise StartError(str(error)) from None
+    rest = ExitStack()
+    _serve_rest(settings, InProcessPredictor(Servicer(catalog, metrics, "REST"), threads), metrics, rest)
+    server.tell_health(serving=True)
     server.start()
-    log.info("listening", extra={"port": port, "models": [model.name for model in flags.models]})
-    watcher = threading.Thread(target=_watch, args=(catalog, flags.poll_wait_s, stop), name="watch")
-    watcher.start()
+    log.info("listening", extra={"port": server.port, "models": [config.name for config in catalog.configs()]})
+
+    def look() -> None:
+        loader.refresh()
+        server.tell_health(serving=not catalog.unavailable())
+
+    watchers = [
+        _watch(look, settings.poll_wait_s, stop),
+        _watch(_config_reader(settings, loader), settings.model_config_poll_s, stop),
+    ]
     stop.wait()
     log.info("stopping")
-    healthy.enter_graceful_shutdown()
+    server.say_farewell()
+    time.sleep(LAME_DUCK_S)
     stopped = server.stop(GRACE_S)
-    if rest is not None:
-        rest.close()
+    rest.close()
     stopped.wait()
-    threads.shutdown()
-    watcher.join()
-    catalog.close()
+    for watcher in watchers:
+        watcher.join()
+    loader.close()
     log.info("stopped")
 
 
-def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
+def _load_of(settings: Settings) -> Load:
+    """Return what makes a model of a folder.
+
+    Raises:
+        InvalidArgument: Batching parameters that contradict each other.
+    """
+    joined = None
+    if settings.batching is not None:
+        batching = understood(settings.batching)
+        slots = threading.Semaphore(batching.threads)
+        joined = partial(Joined, batching=batching, slots=slots)
+    options = Options(settings.tags, settings.session_threads, settings.check_method_names, joined)
+    return partial(load_warm, options=options, times=settings.warm_up)
+
+
+def _load(catalog: Catalog, loader: Loader, timeout_s: float, stop: threading.Event) -> bool:
     """Load until every model is available; False when told to stop before.
 
     Raises:
@@ -95,7 +121,7 @@ def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
     deadline = time.monotonic() + timeout_s
     told: tuple[list[str], float] = ([], 0.0)
     while not stop.is_set():
-        catalog.refresh()
+        loader.refresh()
         missing = catalog.unavailable()
         if not missing:
             return True
@@ -104,25 +130,54 @@ def _load(catalog: Catalog, timeout_s: float, stop: threading.Event) -> bool:
         if missing != told[0] or now - told[1] >= TELL_AGAIN_S:  # a line a second would hide the others
             log.warning("waiting for models", extra={"missing": missing})
             told = (missing, now)
-        stop.wait(min(1.0, timeout_s))
+        stop.wait(min(0.5, timeout_s))
     return False
 
 
-def _serve_rest(flags: Flags, servicer: Servicer, metrics: RequestMetrics, threads: Executor) -> RestServer | None:
-    if not flags.rest_api_port:
-        return None
-    scraped = (flags.monitoring_path, metrics.registry()) if flags.monitoring_path else None
-    app = application(InProcessPredictor(servicer, threads), flags.rest_timeout_s, scraped)
+def _config_reader(settings: Settings, loader: Loader) -> Callable[[], None]:
+    """Return what reads --model_config_file again and serves it, if it has become another."""
+    known = list(settings.models)
+
+    def look() -> None:
+        nonlocal known
+        if settings.model_config_file is None:
+            return
+        configs = list(read_text_proto(settings.model_config_file, ModelServerConfig).model_config_list.config)
+        if configs != known:
+            known = configs
+            loader.reload(configs)
+            log.info("another configuration", extra={"models": [config.name for config in configs]})
+
+    return look
+
+
+def _watch(look: Callable[[], None], every_s: float, stop: threading.Event) -> threading.Thread:
+    """Look again and again until told to stop, or never where the time is 0; a look that fails is not the last one."""
+
+    def watch() -> None:
+        while every_s > 0 and not stop.wait(every_s):
+            try:
+                look()
+            except (OSError, FlagError, ServingError):
+                log.exception("looked in vain")
+
+    thread = threading.Thread(target=watch, name="watch")
+    thread.start()
+    return thread
+
+
+def _serve_rest(settings: Settings, predictor: InProcessPredictor, metrics: RequestMetrics, opened: ExitStack) -> None:
+    """Open the HTTP port, if there is to be one, until `opened` is closed.
+
+    Raises:
+        StartError: The port is not to be had.
+    """
+    if not settings.rest_api_port:
+        return
+    scraped = (settings.monitoring_path, metrics.registry()) if settings.monitoring_path else None
+    app = application(predictor, settings.rest_timeout_s, scraped, cors=settings.rest_cors)
     try:
-        return RestServer(app, flags.rest_api_port)
+        opened.callback(RestServer(app, settings.rest_api_port).close)
     except PortTakenError as error:
-        raise StartError(f"port {flags.rest_api_port}: {error}: choose another with --rest_api_port=NUMBER") from None
-
-
-def _watch(catalog: Catalog, poll_wait_s: float, stop: threading.Event) -> None:
-    """Look for new versions until told to stop; a look that fails is not the last one."""
-    while poll_wait_s > 0 and not stop.wait(poll_wait_s):
-        try:
-            catalog.refresh()
-        except OSError:
-            log.exception("folders not read")
+        port = settings.rest_api_port
+        raise StartError(f"port {port}: {error}: choose another with --rest_api_port=NUMBER") from None

@@ -1,4 +1,4 @@
-"""Predict, Classify, Regress, GetModelMetadata and GetModelStatus over a Catalog."""
+"""What answers: PredictionService's and ModelService's methods over a Catalog."""
 
 import logging
 import time
@@ -8,11 +8,13 @@ from typing import Any, TypeVar
 
 import grpc
 import tensorflow as tf
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from tidegate_proto.inference_pb2 import (
     ClassificationRequest,
     ClassificationResponse,
+    MultiInferenceRequest,
+    MultiInferenceResponse,
     RegressionRequest,
     RegressionResponse,
 )
@@ -24,30 +26,31 @@ from tidegate_proto.prediction_pb2 import (
     PredictRequest,
     PredictResponse,
 )
-from tidegate_proto.services import CLASSIFY, GET_MODEL_METADATA, GET_MODEL_STATUS, PREDICT, REGRESS, Method
+from tidegate_proto.services import (
+    CLASSIFY,
+    GET_MODEL_METADATA,
+    GET_MODEL_STATUS,
+    MULTI_INFERENCE,
+    PREDICT,
+    REGRESS,
+    Method,
+)
 from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
 from tidegate_serving import examples, tensors
 from tidegate_serving.catalog import Catalog
-from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError
+from tidegate_serving.errors import CODES, InvalidArgument, ServingError
 from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.predict import DEFAULT_SIGNATURE, predict
 from tidegate_serving.savedmodel import SavedModel
 from tidegate_serving.tensors import Array
 
 log = logging.getLogger(__name__)
 
-DEFAULT_SIGNATURE = "serving_default"
 SIGNATURE_FIELD = "signature_def"
 SIGNATURE_TYPE = "type.googleapis.com/tensorflow.serving.SignatureDefMap"
 
-CODES: dict[type[ServingError], grpc.StatusCode] = {
-    NotFound: grpc.StatusCode.NOT_FOUND,
-    InvalidArgument: grpc.StatusCode.INVALID_ARGUMENT,
-    FailedPrecondition: grpc.StatusCode.FAILED_PRECONDITION,
-}
 _BY_NUMBER = {code.value[0]: code for code in grpc.StatusCode}
 
-Inference = PredictRequest | ClassificationRequest | RegressionRequest
-Inferred = PredictResponse | ClassificationResponse | RegressionResponse
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 
@@ -58,20 +61,27 @@ class Servicer:
     Args:
         catalog: The models.
         metrics: Where predictions are counted.
+        entrypoint: Which way they come in, `GRPC` or `REST`.
+        as_content: Whether tensors are answered as raw bytes.
     """
 
-    def __init__(self, catalog: Catalog, metrics: RequestMetrics) -> None:
+    def __init__(
+        self, catalog: Catalog, metrics: RequestMetrics, entrypoint: str = "GRPC", *, as_content: bool = False
+    ) -> None:
         self._catalog = catalog
         self._metrics = metrics
+        self._entrypoint = entrypoint
+        self._as_content = as_content
 
     def behaviours(self) -> dict[Method[Any, Any], Callable[[Any, grpc.ServicerContext], Any]]:
         """Return what answers each method."""
         return {
-            PREDICT: _answering(self.predict),
-            CLASSIFY: _answering(self.classify),
-            REGRESS: _answering(self.regress),
-            GET_MODEL_METADATA: _answering(self.metadata),
-            GET_MODEL_STATUS: _answering(self.status),
+            PREDICT: answering(self.predict),
+            CLASSIFY: answering(self.classify),
+            REGRESS: answering(self.regress),
+            MULTI_INFERENCE: answering(self.multi_inference),
+            GET_MODEL_METADATA: answering(self.metadata),
+            GET_MODEL_STATUS: answering(self.status),
         }
 
     def predict(self, request: PredictRequest) -> PredictResponse:
@@ -82,53 +92,62 @@ class Servicer:
             tf.errors.OpError: The graph failed.
         """
         response = PredictResponse()
-        with self._used(PREDICT, request, response) as (model, signature):
-            model.signature(signature)
-            inputs = {name: tensors.read(tensor, name) for name, tensor in request.inputs.items()}
-            outputs = model.predict(signature, inputs, tuple(request.output_filter))
+        with self._used(PREDICT, _spec(request), response.model_spec) as (model, signature):
+            outputs = predict(model, signature, tensors.Inputs(request.inputs), request.output_filter)
             for name, array in outputs.items():
-                response.outputs[name].CopyFrom(tensors.write(array))
+                response.outputs[name].CopyFrom(tensors.write(array, as_content=self._as_content))
         return response
 
     def predict_arrays(
         self, spec: ModelSpec, inputs: Mapping[str, Array], wanted: tuple[str, ...]
     ) -> tuple[int, dict[str, Array]]:
         """Run a signature on arrays; gives the version that answered and its outputs. Raises as `predict`."""
-        response = PredictResponse()
-        with self._used(PREDICT, PredictRequest(model_spec=spec), response) as (model, signature):
-            outputs = model.predict(signature, inputs, wanted)
-        return response.model_spec.version.value, outputs
+        used = ModelSpec()
+        with self._used(PREDICT, spec, used) as (model, signature):
+            outputs = predict(model, signature, inputs, wanted)
+        return used.version.value, outputs
 
     def classify(self, request: ClassificationRequest) -> ClassificationResponse:
         """Run a classify signature; raises as `predict`."""
         response = ClassificationResponse()
-        with self._used(CLASSIFY, request, response) as (model, signature):
+        with self._used(CLASSIFY, _spec(request), response.model_spec) as (model, signature):
             response.result.CopyFrom(examples.classify(model, signature, request.input))
         return response
 
     def regress(self, request: RegressionRequest) -> RegressionResponse:
         """Run a regress signature; raises as `predict`."""
         response = RegressionResponse()
-        with self._used(REGRESS, request, response) as (model, signature):
+        with self._used(REGRESS, _spec(request), response.model_spec) as (model, signature):
             response.result.CopyFrom(examples.regress(model, signature, request.input))
         return response
 
+    def multi_inference(self, request: MultiInferenceRequest) -> MultiInferenceResponse:
+        """Run several classify and regress signatures of a model on the same examples; raises as `predict`."""
+        spec = request.tasks[0].model_spec if request.tasks else ModelSpec()
+        used = ModelSpec()
+        with self._used(MULTI_INFERENCE, spec, used) as (model, _):
+            results = examples.multi_inference(model, request.tasks, request.input)
+        for task, result in zip(request.tasks, results, strict=True):
+            result.model_spec.CopyFrom(used)
+            result.model_spec.signature_name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        return MultiInferenceResponse(results=results)
+
     @contextmanager
-    def _used(
-        self, method: Method[Any, Any], request: Inference, response: Inferred
-    ) -> Iterator[tuple[SavedModel, str]]:
-        """Hold the model and signature that a request names, count the request, and say in the response what it was."""
+    def _used(self, method: Method[Any, Any], spec: ModelSpec, used: ModelSpec) -> Iterator[tuple[SavedModel, str]]:
+        """Hold the model and signature that a request names, count the request, and say in `used` what it was."""
         started = time.perf_counter()
-        status = "error"
+        status = "OK"
         try:
-            spec = _spec(request)
             signature = spec.signature_name or DEFAULT_SIGNATURE
             with self._catalog.use(spec) as (version, model):
                 yield model, signature
-            _fill(response.model_spec, spec.name, version, signature)
-            status = "success"
+            _fill(used, spec.name, version, signature)
+        except BaseException as error:
+            status = answer_to(error)[0].name
+            raise
         finally:
-            self._metrics.observe(request.model_spec.name, method.name, status, time.perf_counter() - started)
+            took_s = time.perf_counter() - started
+            self._metrics.observe(spec.name, (method.name, self._entrypoint), status, took_s)
 
     def metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
         """Return a model's signatures.
@@ -168,7 +187,13 @@ class Servicer:
         return GetModelStatusResponse(model_version_status=self._catalog.statuses(_spec(request)))
 
 
-def _spec(request: Inference | GetModelMetadataRequest | GetModelStatusRequest) -> ModelSpec:
+def _spec(
+    request: PredictRequest
+    | ClassificationRequest
+    | RegressionRequest
+    | GetModelMetadataRequest
+    | GetModelStatusRequest,
+) -> ModelSpec:
     if not request.HasField("model_spec"):
         raise InvalidArgument("Missing ModelSpec")
     return request.model_spec
@@ -180,20 +205,49 @@ def _fill(spec: ModelSpec, name: str, version: int, signature: str) -> None:
     spec.signature_name = signature
 
 
-def _answering(answer: Callable[[Request], Response]) -> Callable[[Request, grpc.ServicerContext], Response]:
+def reading(message: type[Message]) -> Callable[[bytes], Message | DecodeError]:
+    """Return what reads a request; bytes that are none become the error, for `answering` to say it clearly."""
+    name = message.DESCRIPTOR.name
+
+    def read(sent: bytes) -> Message | DecodeError:
+        try:
+            return message.FromString(sent)
+        except DecodeError:
+            return DecodeError(
+                f"expected a {name}, came {len(sent)} bytes that are none: malformed, or texts not UTF-8"
+            )
+
+    return read
+
+
+def answering(answer: Callable[[Request], Response]) -> Callable[[Request, grpc.ServicerContext], Response]:
     """Turn errors into gRPC's; what is unexpected is logged here and only named there."""
 
-    def behaviour(request: Request, context: grpc.ServicerContext) -> Response:
+    def behaviour(request: Request | DecodeError, context: grpc.ServicerContext) -> Response:
+        if isinstance(request, DecodeError):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, str(request))
+        left_s = context.time_remaining()
+        if left_s is not None and left_s <= 0:  # it waited for a thread for too long: nobody hears the answer
+            context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
         try:
             return answer(request)
-        except ServingError as error:
-            context.abort(CODES[type(error)], error.text)
-        except tf.errors.OpError as error:
-            text = ServingError(error.message or "the graph failed").text
-            context.abort(_BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), text)
-        except Exception:
-            log.exception("unexpected error")
-            context.abort(grpc.StatusCode.INTERNAL, "internal error; the model server's log has it")
+        except Exception as error:
+            code, text = answer_to(error)
+            if code is grpc.StatusCode.INTERNAL and not isinstance(error, ServingError):
+                log.exception("unexpected error")
+            context.abort(code, text)
         raise AssertionError("abort does not return")
 
     return behaviour
+
+
+def answer_to(error: BaseException) -> tuple[grpc.StatusCode, str]:
+    """Return code and text of an error: TF Serving's, TensorFlow's, or a word about an unexpected one."""
+    match error:
+        case ServingError():
+            return CODES[type(error)], error.text
+        case tf.errors.OpError():
+            text = ServingError(error.message or "the graph failed").text
+            return _BY_NUMBER.get(error.error_code, grpc.StatusCode.UNKNOWN), text
+        case _:
+            return grpc.StatusCode.INTERNAL, "internal error; the model server's log has it"

@@ -1,0 +1,54 @@
+"""What follows a run: its verdict, its report, its seal, and a word to the person who started it."""
+
+from pathlib import Path
+
+from tidegate_proof.record.documents import write_document
+from tidegate_proof.record.folder import VERDICT, read_record
+from tidegate_proof.record.manifest import seal
+from tidegate_proof.record.verdict import Verdict
+from tidegate_proof.report import render
+from tidegate_proof.verdict.intended import rates_of
+from tidegate_proof.verdict.judge import judge
+
+
+def conclude(folder: Path) -> Verdict:
+    """Judge a run by its raw data as anybody can later, draw the report, seal the folder.
+
+    Raises:
+        RecordError: The raw data is not what it should be.
+        OSError: The disk is full.
+    """
+    record = read_record(folder)
+    verdict = judge(record, rates_of(record.plan))
+    write_document(folder / VERDICT, verdict)
+    for name, content in render(folder).items():
+        (folder / name).write_bytes(content)
+    seal(folder)
+    return verdict
+
+
+def words(verdict: Verdict, *, control: bool) -> list[str]:
+    """Say in a few lines what a run showed."""
+    total = verdict.figures.total
+    lines = [
+        f"{'✓' if one.passed else '✗'} {one.name}: {one.metric} {_number(one.value)} {one.op} {_number(one.limit)}"
+        for one in verdict.thresholds
+    ]
+    lines.append(
+        f"{total.arrivals:,} requests, {total.good:,} good, {total.lost} lost, "
+        f"{total.violation_s} of {total.duration_s} s outside of the promise"
+    )
+    if verdict.state == "partial":
+        lines.append(f"PARTIAL: {verdict.reason}")
+    elif not verdict.valid:
+        broken = ", ".join(f"{check.name} {_number(check.value)}" for check in verdict.validity if not check.passed)
+        lines.append(f"NOT VALID: {broken}")
+    elif control:
+        lines.append("PASSED, which a control must not" if verdict.passed else "FAILED, as a control must")
+    else:
+        lines.append("PASSED" if verdict.passed else "FAILED")
+    return lines
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:g}" if abs(value) < 1e6 else f"{value / 1e6:,.1f}e6"  # noqa: PLR2004 ns read badly
