@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _NS = 1e9
 _FEWEST_STEPS = 4
-_WIDEST_BRACKET = 0.15
+_WIDEST_BRACKET = 0.25
 _BISECTIONS = 40
 
 
@@ -71,7 +71,10 @@ class Knee:
             InputError: none did.
         """
         kept = [step.offered_rps for step in self.steps if step.p99_s is not None and step.p99_s <= p99_s]
-        kept = [rps for rps in kept if rps <= self.capacity_rps] if p99_s <= self.slo_s else kept
+        if p99_s >= self.slo_s:
+            kept.append(self.capacity_rps)
+        else:
+            kept = [rps for rps in kept if rps <= self.capacity_rps]
         if not kept:
             best = min((step.p99_s for step in self.steps if step.p99_s is not None), default=None)
             raise InputError(
@@ -100,7 +103,7 @@ def read(path: Path) -> Knee:
         rows=node.integer("rows") or 1,
         slo_s=_number(slo, "latency_ms") / 1000,
         capacity_rps=_number(found, "capacity_rps"),
-        steps=tuple(sorted((_step(step) for step in node.members("steps") if step.boolean("valid")), key=_load)),
+        steps=_by_load([_step(step) for step in node.members("steps") if step.boolean("valid")]),
     )
     _check(path, found, knee)
     return knee
@@ -122,8 +125,26 @@ def _check(path: Path, found: Node, knee: Knee) -> None:
         raise InputError(f"{path}: expected a lowest load that is answered within the objective: begin lower")
 
 
-def _load(step: Step) -> float:
-    return step.offered_rps
+def _by_load(steps: list[Step]) -> tuple[Step, ...]:
+    """One step for each load: averages of those that were made, and the worst latency."""
+    loads: dict[float, list[Step]] = {}
+    for step in steps:
+        loads.setdefault(step.offered_rps, []).append(step)
+    return tuple(
+        Step(
+            load,
+            _average([step.p50_s for step in made]),
+            None if any(step.p99_s is None for step in made) else max(step.p99_s or 0.0 for step in made),
+            _average([step.mean_pending for step in made]),
+            _average([step.cores_used for step in made]),
+        )
+        for load, made in sorted(loads.items())
+    )
+
+
+def _average(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
 
 
 def _step(node: Node) -> Step:

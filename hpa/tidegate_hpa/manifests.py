@@ -29,7 +29,7 @@ def files(plan: Plan) -> dict[str, str]:
     }
     header = "".join(f"# {line}\n" for line in provenance(plan))
     written = {
-        "kustomization.yaml": header + yaml.safe_dump(component, sort_keys=False, width=120),
+        "kustomization.yaml": header + yaml.dump(component, Dumper=_Dumper, sort_keys=False, width=120),
         "plan.json": json.dumps(_record(plan), indent=1) + "\n",
     }
     if tier == "serving":
@@ -59,6 +59,17 @@ def batching(plan: Plan) -> str:
     )
 
 
+class _Dumper(yaml.SafeDumper):
+    """YAML that shows a patch as the lines that it is."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def _record(plan: Plan) -> dict[str, object]:
     return {
         "tier": plan.knee.tier,
@@ -77,7 +88,7 @@ def _record(plan: Plan) -> dict[str, object]:
 
 
 def _patch(kind: str, name: str, body: dict[str, object]) -> dict[str, object]:
-    return {"target": {"kind": kind, "name": name}, "patch": yaml.safe_dump(body, sort_keys=False, width=120)}
+    return {"target": {"kind": kind, "name": name}, "patch": yaml.safe_dump(body, sort_keys=False, width=1000)}
 
 
 def _rules(rules: ScalingRules) -> dict[str, object]:

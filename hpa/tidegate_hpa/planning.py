@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
 _UP: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
-_HEADROOMS: Final = (0.15, 0.3, 0.45, 0.6)
-_WINDOWS_S: Final = (120, 300, 600)
+_HEADROOMS: Final = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6)
+_WINDOWS_S: Final = (30, 60, 120, 300, 600)
 
 
 @dataclass(frozen=True)

@@ -126,9 +126,7 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
         print(f"gateways: let {plan.held_per_gateway} rows in, worked on or waiting, so that overload shows")
     if rps is not None:
         bare, comfortable = planning.pods_for(plan, rps)
-        print(
-            f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)"
-        )
+        print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")
     if candidates:
         print("\nlate seconds against pod-hours (nothing tried beats these in both):")
         for candidate in planning.pareto(candidates):
