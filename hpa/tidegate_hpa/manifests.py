@@ -99,6 +99,10 @@ def _rules(rules: ScalingRules) -> dict[str, object]:
     }
 
 
+def _behavior(plan: Plan) -> dict[str, object]:
+    return {"scaleUp": _rules(plan.behavior.scale_up), "scaleDown": _rules(plan.behavior.scale_down)}
+
+
 def _hpa(plan: Plan) -> dict[str, object]:
     name = f"tidegate-{plan.knee.tier}"
     target = {"type": "Utilization", "averageUtilization": plan.cpu_target}
@@ -106,7 +110,7 @@ def _hpa(plan: Plan) -> dict[str, object]:
         "minReplicas": plan.min_replicas,
         "maxReplicas": plan.max_replicas,
         "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
-        "behavior": {"scaleUp": _rules(plan.behavior.scale_up), "scaleDown": _rules(plan.behavior.scale_down)},
+        "behavior": _behavior(plan),
     }
     metadata = {"name": name, "annotations": {"tidegate/plan": " ".join(provenance(plan))}}
     body: dict[str, object] = {
@@ -138,13 +142,15 @@ def _requests(plan: Plan) -> dict[str, object]:
 
 
 def _scaled_object(plan: Plan) -> dict[str, object]:
-    operations = [
-        {
-            "op": "replace",
-            "path": "/spec/triggers/0/metadata/targetValue",
-            "value": str((plan.pending_target_m or 0) / 1000),
-        }
-    ]
+    """KEDA's object has taken bounds and behaviour from the HPA already, so each is set again."""
+    values: dict[str, object] = {
+        "/spec/minReplicaCount": plan.min_replicas,
+        "/spec/maxReplicaCount": plan.max_replicas,
+        "/spec/advanced/horizontalPodAutoscalerConfig/behavior": _behavior(plan),
+        "/spec/triggers/0/metadata/targetValue": str((plan.pending_target_m or 0) / 1000),
+        "/spec/triggers/1/metadata/value": str(plan.cpu_target),
+    }
+    operations = [{"op": "replace", "path": path, "value": value} for path, value in values.items()]
     return {
         "target": {"kind": "ScaledObject", "name": "tidegate-serving"},
         "patch": yaml.safe_dump(operations, sort_keys=False),

@@ -103,8 +103,7 @@ def simulate(  # noqa: PLR0913 - a simulation has that many parts; the last ones
         backlog += offered - served
         held = backlog if capacity.max_pending is None else min(backlog, capacity.max_pending * fleet.serving)
         shed, backlog = backlog - held, held
-        in_work = fleet.serving * capacity.concurrency * served / limit if limit else 0.0
-        figures.record(fleet, served, backlog + in_work, offered, second)
+        figures.record(fleet, served, backlog + capacity.pending(fleet.serving, served), offered, second)
         trajectory.replicas.append(controller.replicas)
         trajectory.ready.append(fleet.ready)
         trajectory.pods.append(fleet.replicas + fleet.draining)

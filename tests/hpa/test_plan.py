@@ -92,7 +92,8 @@ def test_the_component_says_where_its_figures_come_from(written, tmp_path, capsy
     component = yaml.safe_load(text)
     patched = {patch["target"]["kind"]: yaml.safe_load(patch["patch"]) for patch in component["patches"]}
     assert patched["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 10
-    assert patched["ScaledObject"][0]["value"] == "1.7"
+    values = {operation["path"].rpartition("/")[2]: operation["value"] for operation in patched["ScaledObject"]}
+    assert (values["targetValue"], values["maxReplicaCount"]) == ("1.7", 10)
     batching = (tmp_path / "plan" / "batching_parameters.txt").read_text()
     assert "max_batch_size { value: 2 }" in batching
     assert json.loads((tmp_path / "plan" / "plan.json").read_text())["headroom"] == 0.3
