@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .commands import explain, simulate
+from .commands import explain, plan, simulate
 from .errors import InputError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _INTERRUPTED = 130
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="tidegate-hpa", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for command in (explain, simulate):
+    for command in (explain, simulate, plan):
         command.add_to(commands)
     return parser
 

@@ -58,12 +58,31 @@ class Capacity:
         service = slots / limit
         if backlog > 0 or rate >= limit:
             return service + (backlog + max(0.0, rate - limit)) / limit
-        waits = (rate / limit) ** (math.sqrt(2 * (slots + 1)) - 1)
+        waits = _waiting_share(rate / limit, slots)
         return service + max(0.0, math.log(_P99 * waits)) / (limit - rate) if waits > 0 else service
+
+    def pending(self, pods: int, served: float) -> float:
+        """Return the requests that are worked on, or wait for a moment, while no backlog builds up (Little's law).
+
+        Args:
+            pods: pods that serve.
+            served: requests per second that they answer.
+        """
+        limit = self.throughput(pods)
+        slots = pods * self.concurrency
+        if served >= limit:
+            return float(slots)
+        waiting = served * _waiting_share(served / limit, slots) / (limit - served)
+        # What waits for longer than a second is the backlog's
+        return slots * served / limit + min(waiting, served)
 
     def needed(self, rate: float, slo_s: float, maximum: int) -> int:
         """Return the fewest pods, up to `maximum`, that keep 99 of 100 requests within `slo_s` seconds."""
         return _needed(self, rate, slo_s, maximum)
+
+
+def _waiting_share(load: float, slots: int) -> float:
+    return float(load ** (math.sqrt(2 * (slots + 1)) - 1))
 
 
 @lru_cache(maxsize=100_000)

@@ -56,6 +56,11 @@ class Trajectory:
     shed: list[float] = field(default_factory=list)
     decisions: list[Decision] = field(default_factory=list)
 
+    def forecast(self) -> list[tuple[float, int]]:
+        """Return the seconds at which the number of replicas changes, and what it is from then on."""
+        start = [(0.0, self.replicas[0])] if self.replicas else []
+        return start + [(decision.second, decision.after) for decision in self.decisions]
+
 
 def simulate(  # noqa: PLR0913 - a simulation has that many parts; the last ones have defaults
     arrivals: Sequence[float],
@@ -98,8 +103,7 @@ def simulate(  # noqa: PLR0913 - a simulation has that many parts; the last ones
         backlog += offered - served
         held = backlog if capacity.max_pending is None else min(backlog, capacity.max_pending * fleet.serving)
         shed, backlog = backlog - held, held
-        in_work = fleet.serving * capacity.concurrency * served / limit if limit else 0.0
-        figures.record(fleet, served, backlog + in_work, offered, second)
+        figures.record(fleet, served, backlog + capacity.pending(fleet.serving, served), offered, second)
         trajectory.replicas.append(controller.replicas)
         trajectory.ready.append(fleet.ready)
         trajectory.pods.append(fleet.replicas + fleet.draining)

@@ -1,0 +1,157 @@
+"""`tidegate-hpa plan`: an HPA from a measured knee, with or without a trace of the load."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tidegate_hpa import arrivals, knee, manifests, planning, terminal
+from tidegate_hpa.errors import InputError
+from tidegate_hpa.fleet import Delays
+from tidegate_hpa.planning import Plan
+from tidegate_hpa.score import score
+from tidegate_hpa.simulation import simulate
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tidegate_hpa.planning import Candidate
+    from tidegate_hpa.score import Score
+
+
+def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command and its arguments."""
+    parser = commands.add_parser("plan", help="make an HPA from a measured knee", description=__doc__)
+    parser.add_argument("knee", metavar="KNEE", type=Path, help="knee.json, which `tidegate-proof knee` writes")
+    parser.add_argument("--rps", type=float, help="how many pods for so many requests a second?")
+    parser.add_argument("--p99", type=float, metavar="S", help="seconds to keep; the knee's objective if not said")
+    parser.add_argument("--headroom", type=float, default=0.3, help="share of a pod left free at its target (0.3)")
+    parser.add_argument("--min", type=int, default=2, help="fewest pods (2)")
+    parser.add_argument("--max", type=int, help="most pods (for twice --rps or the trace's peak, else 10)")
+    parser.add_argument("--trace", metavar="CSV", type=Path, help="offset_s,requests: search headroom and window on it")
+    parser.add_argument("--peak", type=float, metavar="RPS", help="scale the trace to this peak")
+    parser.add_argument(
+        "--surplus", type=float, default=0.15, help="pod-hours above the oracle's that may be paid (0.15)"
+    )
+    parser.add_argument("--pod-start", type=float, default=8.0, metavar="S", help="measured, decision to Ready (8)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", metavar="FOLDER", type=Path, help="write a kustomize component there")
+    parser.add_argument("--output", choices=("text", "json"), default="text")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Plan, say why, and write the component.
+
+    Raises:
+        InputError: the data are not good enough; the text says why.
+    """
+    measured = knee.read(arguments.knee)
+    if not 0 <= arguments.headroom < 1:
+        raise InputError(f"--headroom: expected a share from 0 on and below 1, got {arguments.headroom:g}")
+    load = _load(arguments)
+    slo_s = arguments.p99 or measured.slo_s
+    peak = max(load) if load else 2 * arguments.rps if arguments.rps else None
+    plan = Plan(measured, arguments.headroom, arguments.min, arguments.max or 10, 300, slo_s)
+    if arguments.max is None and peak is not None:
+        most = max(arguments.min + 1, math.ceil(1.5 * peak / plan.rps_per_pod))
+        plan = dataclasses.replace(plan, max_replicas=most)
+    candidates: list[Candidate] = []
+    delays = Delays(pod_start_s=arguments.pod_start)
+    if load:
+        candidates = planning.search(plan, load, delays, seed=arguments.seed, tell=_progress)
+        plan = planning.choose(candidates, arguments.surplus).plan
+    if arguments.out:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        for name, text in manifests.files(plan).items():
+            (arguments.out / name).write_text(text, encoding="utf-8")
+    compared = _compared(plan, load, delays, arguments.seed) if load else {}
+    if arguments.output == "json":
+        print(json.dumps(_json(plan, arguments.rps, candidates, compared)))
+    else:
+        _print(plan, arguments.rps, candidates, compared)
+    return 0
+
+
+def _load(arguments: argparse.Namespace) -> list[float]:
+    if arguments.trace is None:
+        return []
+    load = arrivals.read(arguments.trace)
+    if arguments.peak is None:
+        return load
+    factor = arguments.peak / max(load)
+    return [requests * factor for requests in load]
+
+
+def _progress(candidate: Candidate) -> None:
+    plan, found = candidate.plan, candidate.score
+    if sys.stderr.isatty():
+        print(
+            f"headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}: "
+            f"{found.violation_s} s late, {found.pod_hours:.1f} pod-hours",
+            file=sys.stderr,
+        )
+
+
+def _compared(plan: Plan, load: list[float], delays: Delays, seed: int) -> dict[str, Score]:
+    capacity, bounds = plan.capacity(), (plan.min_replicas, plan.max_replicas)
+    scalers = {
+        "CPU 80 %": planning.default(80, *bounds),
+        "CPU 50 %": planning.default(50, *bounds),
+        "planned": plan.autoscaler(),
+    }
+    start = max(plan.min_replicas, capacity.needed(load[0], plan.slo_s, plan.max_replicas))
+    return {
+        name: score(
+            simulate(load, capacity, delays, scaler, replicas=start, seed=seed), capacity, delays, plan.slo_s, bounds
+        )
+        for name, scaler in scalers.items()
+    }
+
+
+def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared: dict[str, Score]) -> None:
+    for line in manifests.provenance(plan):
+        print(line)
+    if plan.pending_target_m is None:
+        print("Nobody measured what is pending: the plan scales on CPU alone.")
+    else:
+        print(f"target: {plan.pending_target_m / 1000:g} rows pending for each pod")
+    print(f"CPU: request {plan.cpu_request_m or '?'}m, target {plan.cpu_target} %")
+    print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
+    if plan.held_per_gateway is not None:
+        print(f"gateways: let {plan.held_per_gateway} rows in, worked on or waiting, so that overload shows")
+    if rps is not None:
+        bare, comfortable = planning.pods_for(plan, rps)
+        print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")
+    if candidates:
+        print("\nlate seconds against pod-hours (nothing tried beats these in both):")
+        for candidate in planning.pareto(candidates):
+            found, tried = candidate.score, candidate.plan
+            print(
+                f"  {found.violation_s:7d} s  {found.pod_hours:10.2f} pod-hours  headroom {tried.headroom:.0%}, "
+                f"window {tried.down_window_s} s, min {tried.min_replicas}"
+            )
+        print()
+        for line in terminal.table(list(compared), list(compared.values())):
+            print(line)
+
+
+def _json(plan: Plan, rps: float | None, candidates: list[Candidate], compared: dict[str, Score]) -> dict[str, object]:
+    return {
+        "plan": json.loads(manifests.files(plan)["plan.json"]),
+        "pods": None if rps is None else dict(zip(("limit", "headroom"), planning.pods_for(plan, rps), strict=True)),
+        "pareto": [
+            {
+                "headroom": candidate.plan.headroom,
+                "down_window_s": candidate.plan.down_window_s,
+                "min_replicas": candidate.plan.min_replicas,
+                **dataclasses.asdict(candidate.score),
+            }
+            for candidate in planning.pareto(candidates)
+        ],
+        "compared": {name: dataclasses.asdict(found) for name, found in compared.items()},
+    }

@@ -1,0 +1,191 @@
+"""`knee.json` as the planner reads it: what one replica takes, and how well that is known."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from . import documents
+from .capacity import Capacity
+from .errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .node import Node
+
+_NS = 1e9
+_FEWEST_STEPS = 4
+_WIDEST_BRACKET = 0.25
+_BISECTIONS = 40
+
+
+@dataclass(frozen=True)
+class Step:
+    """One load for a while: requests per second, seconds, requests pending and cores on average."""
+
+    offered_rps: float
+    p50_s: float | None
+    p99_s: float | None
+    mean_pending: float | None
+    cores_used: float | None
+
+
+@dataclass(frozen=True)
+class Knee:
+    """What one replica takes within its objective.
+
+    Args:
+        tier: web or serving.
+        sha256: of the file.
+        rows: in a request.
+        slo_s: what 99 of 100 requests had to keep.
+        capacity_rps: the highest load that kept it.
+        steps: those that the generator vouches for, by load.
+    """
+
+    tier: str
+    sha256: str
+    rows: int
+    slo_s: float
+    capacity_rps: float
+    steps: tuple[Step, ...]
+
+    def at(self, rps: float, figure: str) -> float | None:
+        """Return `mean_pending` or `cores_used` at a load, between the steps on either side; None if nobody told."""
+        known = [(0.0, 0.0)]
+        known += [(step.offered_rps, value) for step in self.steps if (value := getattr(step, figure)) is not None]
+        if len(known) == 1:
+            return None
+        for (low, below), (high, above) in itertools.pairwise(known):
+            if low <= rps <= high and high > low:
+                return float(below + (above - below) * (rps - low) / (high - low))
+        return float(known[-1][1] * rps / known[-1][0])
+
+    def capacity_within(self, p99_s: float) -> float:
+        """Return the highest load whose 99th percentile kept to `p99_s`.
+
+        Raises:
+            InputError: none did.
+        """
+        kept = [step.offered_rps for step in self.steps if step.p99_s is not None and step.p99_s <= p99_s]
+        if p99_s >= self.slo_s:
+            kept.append(self.capacity_rps)
+        else:
+            kept = [rps for rps in kept if rps <= self.capacity_rps]
+        if not kept:
+            best = min((step.p99_s for step in self.steps if step.p99_s is not None), default=None)
+            raise InputError(
+                f"expected a p99 that one replica has kept at some load, got {p99_s:g} s; best was {best} s"
+            )
+        return max(kept)
+
+
+def read(path: Path) -> Knee:
+    """Read a knee.json.
+
+    Raises:
+        InputError: it is none, or not good enough to plan with; the text says why.
+    """
+    text = documents.read(path)
+    node = documents.parse(text, str(path))[0]
+    found = node.get("knee")
+    if found is None:
+        raise InputError(
+            f"{path}: expected a knee, found none: {node.text('refusal') or 'the search was not finished'}"
+        )
+    slo = node.required("slo")
+    knee = Knee(
+        tier=node.text("tier"),
+        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        rows=node.integer("rows") or 1,
+        slo_s=_number(slo, "latency_ms") / 1000,
+        capacity_rps=_number(found, "capacity_rps"),
+        steps=_by_load([_step(step) for step in node.members("steps") if step.boolean("valid")]),
+    )
+    _check(path, found, knee)
+    return knee
+
+
+def _check(path: Path, found: Node, knee: Knee) -> None:
+    low, high = _number(found, "low"), _number(found, "high")
+    if len(knee.steps) < _FEWEST_STEPS:
+        raise InputError(
+            f"{path}: expected {_FEWEST_STEPS} steps that the generator vouches for, found {len(knee.steps)}"
+        )
+    if high > low * (1 + _WIDEST_BRACKET):
+        raise InputError(
+            f"{path}: the knee lies between {low:g} and {high:g} requests/s, which is too wide to plan with: "
+            f"measure on, to {_WIDEST_BRACKET:.0%}"
+        )
+    first = knee.steps[0]
+    if first.p50_s is None or first.p50_s >= knee.slo_s:
+        raise InputError(f"{path}: expected a lowest load that is answered within the objective: begin lower")
+
+
+def _by_load(steps: list[Step]) -> tuple[Step, ...]:
+    """One step for each load: averages of those that were made, and the worst latency."""
+    loads: dict[float, list[Step]] = {}
+    for step in steps:
+        loads.setdefault(step.offered_rps, []).append(step)
+    return tuple(
+        Step(
+            load,
+            _average([step.p50_s for step in made]),
+            None if any(step.p99_s is None for step in made) else max(step.p99_s or 0.0 for step in made),
+            _average([step.mean_pending for step in made]),
+            _average([step.cores_used for step in made]),
+        )
+        for load, made in sorted(loads.items())
+    )
+
+
+def _average(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _step(node: Node) -> Step:
+    return Step(
+        offered_rps=_number(node, "offered_rps"),
+        p50_s=_seconds(node, "p50_ns"),
+        p99_s=_seconds(node, "p99_ns"),
+        mean_pending=node.number("mean_pending"),
+        cores_used=node.number("cores_used"),
+    )
+
+
+def _number(node: Node, key: str) -> float:
+    value = node.number(key)
+    if value is None:
+        raise InputError(f"{node.path}: expected a number {key!r}, found none")
+    return float(value)
+
+
+def _seconds(node: Node, key: str) -> float | None:
+    value = node.number(key)
+    return None if value is None else value / _NS
+
+
+def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
+    """Return a pod that is as fast as the measured one when idle, and whose knee lies where the measured one's does.
+
+    Args:
+        knee: the measurement.
+        cpu_request_m: millicores that it requests.
+    """
+    alone = knee.steps[0].p50_s or knee.slo_s
+    cpu_s = (knee.at(knee.capacity_rps, "cores_used") or 0.0) / knee.capacity_rps
+    low, high = knee.capacity_rps, 4 * knee.capacity_rps
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        late = _pod(alone, middle, cpu_s, cpu_request_m).latency_p99(1, knee.capacity_rps) > knee.slo_s
+        low, high = (middle, high) if late else (low, middle)
+    return _pod(alone, high, cpu_s, cpu_request_m)
+
+
+def _pod(alone_s: float, saturation_rps: float, cpu_s: float, cpu_request_m: int) -> Capacity:
+    concurrency = max(1, round(alone_s * saturation_rps))
+    return Capacity(concurrency / saturation_rps, concurrency, cpu_s=cpu_s, cpu_request_m=cpu_request_m)

@@ -1,0 +1,186 @@
+"""From a measured knee to an HPA: target, bounds, behaviour, requests, and the limits of what is in front of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from . import quantity
+from .autoscaler import Autoscaler, Behavior, MetricSpec, Policy, ScalingRules, Target, TargetRef
+from .knee import fitted
+from .score import score
+from .simulation import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .capacity import Capacity
+    from .fleet import Delays
+    from .knee import Knee
+    from .score import Score
+
+PENDING: Final = "pending-predictions"
+_FIVE_M: Final = 5
+_UP: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
+_HEADROOMS: Final = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6)
+_WINDOWS_S: Final = (30, 60, 120, 300, 600)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be set.
+
+    Args:
+        knee: what it comes from.
+        headroom: share of a replica's capacity that is left free at the target.
+        min_replicas: the HPA's.
+        max_replicas: the HPA's.
+        down_window_s: how long it waits before it scales down.
+        slo_s: what 99 of 100 requests are to keep.
+    """
+
+    knee: Knee
+    headroom: float
+    min_replicas: int
+    max_replicas: int
+    down_window_s: int
+    slo_s: float
+
+    @property
+    def rps_per_pod(self) -> float:
+        """The load of a pod at its target."""
+        return self.knee.capacity_within(self.slo_s) * (1 - self.headroom)
+
+    @property
+    def pending_target_m(self) -> int | None:
+        """Rows pending for a pod, in thousandths: what the signal shows at that load; None if nobody measured it."""
+        pending = self.knee.at(self.rps_per_pod, "mean_pending")
+        return None if pending is None else max(100, round(pending * self.knee.rows * 10) * 100)
+
+    @property
+    def cpu_request_m(self) -> int | None:
+        """Millicores used at the knee, so that utilisation is a share of what a pod can do; None if nobody measured."""
+        cores = self.knee.at(self.knee.capacity_rps, "cores_used")
+        return None if not cores else _FIVE_M * math.ceil(1000 * cores / _FIVE_M)
+
+    @property
+    def cpu_target(self) -> int:
+        """CPU in per cent of the request: the safety net where pending is the signal."""
+        used, request = self.knee.at(self.rps_per_pod, "cores_used"), self.cpu_request_m
+        return max(1, round(100_000 * used / request)) if used and request else 80
+
+    @property
+    def held_per_gateway(self) -> int | None:
+        """Rows that a lone gateway lets in: twice what the whole fleet is to hold, so that overload shows."""
+        target = self.pending_target_m
+        return None if target is None else math.ceil(2 * target * self.max_replicas / 1000)
+
+    @property
+    def behavior(self) -> Behavior:
+        """Up fourfold within a sync, down after the window."""
+        return Behavior(_UP, ScalingRules(self.down_window_s, "Max", (Policy("Percent", 100, 15),)))
+
+    def capacity(self) -> Capacity:
+        """Return the pod that the simulator runs."""
+        return fitted(self.knee, self.cpu_request_m or 100)
+
+    def autoscaler(self) -> Autoscaler:
+        """Return the HPA: pending where it is measured, and CPU."""
+        metrics: tuple[MetricSpec, ...] = ()
+        if self.pending_target_m is not None:
+            # The simulated signal counts requests
+            target = self.pending_target_m // self.knee.rows
+            spec = {"type": "AverageValue", "averageValue": quantity.canonical(target)}
+            metrics = (MetricSpec("External", PENDING, Target("AverageValue", average_value=target, spec=spec)),)
+        if self.cpu_request_m is not None:
+            metrics = (*metrics, cpu(self.cpu_target))
+        return _scaler(self.min_replicas, self.max_replicas, metrics, self.behavior)
+
+
+def cpu(percent: int) -> MetricSpec:
+    """Return a CPU metric with a target in per cent of the request."""
+    spec = {"type": "Utilization", "averageUtilization": percent}
+    return MetricSpec("Resource", "cpu", Target("Utilization", utilization=percent, spec=spec))
+
+
+def default(percent: int, minimum: int, maximum: int) -> Autoscaler:
+    """Return what most people have: CPU alone, no behavior."""
+    return _scaler(minimum, maximum, (cpu(percent),), None)
+
+
+def _scaler(minimum: int, maximum: int, metrics: tuple[MetricSpec, ...], behavior: Behavior | None) -> Autoscaler:
+    return Autoscaler("planned", "default", TargetRef("Deployment", "planned"), minimum, maximum, metrics, behavior)
+
+
+def pods_for(plan: Plan, rps: float) -> tuple[int, int]:
+    """Return how many pods a steady load takes at the limit, and with the plan's headroom."""
+    bare = plan.knee.capacity_within(plan.slo_s)
+    return math.ceil(rps / bare), math.ceil(rps / plan.rps_per_pod)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A plan and how it did."""
+
+    plan: Plan
+    score: Score
+
+
+def search(
+    plan: Plan,
+    arrivals: Sequence[float],
+    delays: Delays,
+    *,
+    seed: int = 0,
+    tell: Callable[[Candidate], None] = lambda _: None,
+) -> list[Candidate]:
+    """Simulate a grid of headrooms, windows and minima around a plan; return what came out, in the order tried.
+
+    Args:
+        plan: what stays the same: knee, maximum, objective.
+        arrivals: requests per second.
+        delays: measured ones.
+        seed: of start times and phases.
+        tell: told of each as it comes.
+    """
+    capacity = plan.capacity()
+    quiet = sorted(arrivals)[len(arrivals) // 10]
+    floor = max(1, math.ceil(quiet / plan.knee.capacity_rps))
+    found: list[Candidate] = []
+    for minimum in sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)}):
+        for headroom in _HEADROOMS:
+            for window in _WINDOWS_S:
+                tried = replace(plan, headroom=headroom, down_window_s=window, min_replicas=minimum)
+                start = max(minimum, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
+                trajectory = simulate(
+                    arrivals,
+                    capacity,
+                    delays,
+                    tried.autoscaler(),
+                    replicas=start,
+                    signals={PENDING: "pending"},
+                    seed=seed,
+                )
+                bounds = (plan.min_replicas, plan.max_replicas)
+                candidate = Candidate(tried, score(trajectory, capacity, delays, plan.slo_s, bounds))
+                found.append(candidate)
+                tell(candidate)
+    return found
+
+
+def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Return those that no other beats in both late seconds and pod-hours, cheapest first."""
+    front: list[Candidate] = []
+    for candidate in sorted(candidates, key=lambda c: (c.score.pod_hours, c.score.violation_s)):
+        if not front or candidate.score.violation_s < front[-1].score.violation_s:
+            front.append(candidate)
+    return front
+
+
+def choose(candidates: Sequence[Candidate], surplus: float) -> Candidate:
+    """Return the one with the fewest late seconds within the oracle's pod-hours and `surplus`; else the cheapest."""
+    affordable = [c for c in candidates if c.score.pod_hours <= c.score.oracle_pod_hours * (1 + surplus)]
+    if affordable:
+        return min(affordable, key=lambda c: (c.score.violation_s, c.score.pod_hours))
+    return min(candidates, key=lambda c: (c.score.pod_hours, c.score.violation_s))

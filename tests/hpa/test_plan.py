@@ -1,0 +1,164 @@
+"""`tidegate-hpa plan`: settings from a measured knee, and its refusals."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tidegate_hpa import knee
+from tidegate_hpa.__main__ import main
+from tidegate_hpa.capacity import Capacity
+from tidegate_hpa.errors import InputError
+from tidegate_hpa.fleet import Delays
+from tidegate_hpa.forecast import forecast
+from tidegate_hpa.planning import Candidate, Plan, choose, pareto
+from tidegate_hpa.score import Score
+
+POD = Capacity(0.05, concurrency=2, cpu_s=0.01)
+"""40 requests/s at most: with an objective of 300 ms the knee is a little above 24."""
+
+
+def step(rps: float) -> dict[str, Any]:
+    p99 = POD.latency_p99(1, rps)
+    return {
+        "offered_rps": rps,
+        "p50_ns": 50_000_000,
+        "p99_ns": round(p99 * 1e9),
+        "mean_pending": rps * 0.05,
+        "cores_used": rps * 0.01,
+        "valid": True,
+    }
+
+
+def record(**changes: object) -> dict[str, Any]:
+    return {
+        "tier": "serving",
+        "rows": 2,
+        "slo": {"latency_ms": 400.0},
+        "steps": [step(rps) for rps in (4.0, 8.0, 16.0, 24.0, 32.0)],
+        "knee": {"capacity_rps": 24.0, "low": 24.0, "high": 26.0},
+        "refusal": None,
+        **changes,
+    }
+
+
+@pytest.fixture
+def written(tmp_path: Path):
+    def write(**changes: object) -> Path:
+        file = tmp_path / "knee.json"
+        file.write_text(json.dumps(record(**changes)))
+        return file
+
+    return write
+
+
+def test_the_target_is_what_the_signal_shows_at_the_load_that_is_wanted(written):
+    plan = Plan(knee.read(written()), 0.25, 2, 10, 300, 0.4)
+    assert plan.rps_per_pod == pytest.approx(18)
+    # 18 requests/s of 50 ms are 0.9 requests, of 2 rows
+    assert plan.pending_target_m == 1800
+    assert (plan.cpu_request_m, plan.cpu_target) == (240, 75)
+    assert plan.held_per_gateway == 36
+
+
+def test_the_fitted_pod_has_its_knee_where_the_measured_one_has(written):
+    measured = knee.read(written())
+    pod = knee.fitted(measured, 240)
+    assert pod.latency_p99(1, measured.capacity_rps) == pytest.approx(measured.slo_s, rel=0.01)
+    assert pod.latency_p99(1, measured.capacity_rps * 0.9) < measured.slo_s
+
+
+def test_pods_for_a_load_are_told_without_a_trace(written, capsys):
+    assert main(["plan", str(written()), "--rps", "300", "--output", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["pods"] == {"limit": 13, "headroom": 18}
+
+
+def test_a_stricter_objective_takes_more_pods(written, capsys):
+    pods = []
+    for p99 in ("0.4", "0.2"):
+        main(["plan", str(written()), "--rps", "300", "--p99", p99, "--output", "json"])
+        pods.append(json.loads(capsys.readouterr().out)["pods"]["headroom"])
+    assert pods[0] < pods[1]
+
+
+def test_the_component_says_where_its_figures_come_from(written, tmp_path, capsys):
+    file = written()
+    assert main(["plan", str(file), "--out", str(tmp_path / "plan")]) == 0
+    capsys.readouterr()
+    text = (tmp_path / "plan" / "kustomization.yaml").read_text()
+    assert knee.read(file).sha256 in text.splitlines()[0]
+    component = yaml.safe_load(text)
+    patched = {patch["target"]["kind"]: yaml.safe_load(patch["patch"]) for patch in component["patches"]}
+    assert patched["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 10
+    values = {operation["path"].rpartition("/")[2]: operation["value"] for operation in patched["ScaledObject"]}
+    assert (values["targetValue"], values["maxReplicaCount"]) == ("1.7", 10)
+    batching = (tmp_path / "plan" / "batching_parameters.txt").read_text()
+    assert "max_batch_size { value: 2 }" in batching
+    assert json.loads((tmp_path / "plan" / "plan.json").read_text())["headroom"] == 0.3
+
+
+def test_a_trace_shows_before_and_after_and_what_nothing_beats(written, tmp_path, capsys):
+    trace = tmp_path / "trace.csv"
+    rows = "".join(f"{second},{200 if 200 < second < 500 else 10}\n" for second in range(900))
+    trace.write_text("offset_s,requests\n" + rows)
+    assert main(["plan", str(written()), "--trace", str(trace), "--output", "json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    late = [entry["violation_s"] for entry in answer["pareto"]]
+    assert late == sorted(late, reverse=True)
+    assert answer["compared"]["planned"]["violation_s"] < answer["compared"]["CPU 80 %"]["violation_s"]
+
+
+def candidate(late: int, hours: float) -> Candidate:
+    plan = Plan(knee.Knee("serving", "", 1, 1.0, 10.0, ()), 0.3, 1, 10, 300, 1.0)
+    return Candidate(plan, Score(late, hours, 10.0, 0, 0, 0, 0, 0, 0, 1))
+
+
+def test_the_front_has_nothing_that_another_beats():
+    tried = [candidate(5, 20), candidate(9, 11), candidate(9, 12), candidate(7, 30)]
+    assert [c.score.violation_s for c in pareto(tried)] == [9, 5]
+
+
+def test_the_fewest_late_seconds_within_the_surplus_are_chosen():
+    tried = [candidate(5, 20), candidate(9, 11), candidate(8, 11.4)]
+    assert choose(tried, 0.15).score.violation_s == 8
+    assert choose(tried, 1.0).score.violation_s == 5
+    assert choose(tried, 0.01).score.pod_hours == 11
+
+
+def test_a_forecast_is_replicas_from_a_second_on(written):
+    target = {"type": "AverageValue", "averageValue": "1"}
+    spec = {
+        "minReplicas": 1,
+        "maxReplicas": 10,
+        "scaleTargetRef": {"kind": "Deployment", "name": "tidegate-serving"},
+        "metrics": [{"type": "External", "external": {"metric": {"name": "s0-metrics-api"}, "target": target}}],
+    }
+    foreseen = forecast(knee.read(written()), spec, [5.0] * 60 + [60.0] * 120, Delays())
+    assert foreseen[0] == (0.0, 1)
+    assert 60 < foreseen[1][0] < 95
+    unmeasured = knee.read(written(steps=[{**step(rps), "cores_used": None} for rps in (4.0, 8.0, 16.0, 24.0)]))
+    with pytest.raises(InputError, match="no CPU forecast"):
+        forecast(unmeasured, {**spec, "metrics": None}, [5.0] * 60, Delays())
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"knee": None, "refusal": "the results contradict each other"}, "the results contradict each other"),
+        ({"knee": {"capacity_rps": 24, "low": 24, "high": 40}}, "too wide to plan with"),
+        ({"steps": [step(4.0), step(8.0)]}, "expected 4 steps that the generator vouches for, found 2"),
+        ({"steps": [{**step(rps), "valid": False} for rps in (4.0, 8.0, 16.0, 24.0)]}, "found 0"),
+        ({"steps": [{**step(rps), "p50_ns": 10**9} for rps in (4.0, 8.0, 16.0, 24.0)]}, "begin lower"),
+        ({"slo": {}}, "expected a number 'latency_ms'"),
+    ],
+)
+def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, capsys, changes, complaint):
+    assert main(["plan", str(written(**changes))]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_an_objective_that_no_load_kept_is_refused(written, capsys):
+    assert main(["plan", str(written()), "--p99", "0.001"]) == 2
+    assert "one replica has kept" in capsys.readouterr().err
