@@ -5,12 +5,15 @@ python benchmarks/hpa_simulation.py
 
 import math
 import time
+from typing import TYPE_CHECKING
 
-from tidegate_hpa.autoscaler import Autoscaler
 from tidegate_hpa.capacity import Capacity
 from tidegate_hpa.fleet import Delays
 from tidegate_hpa.planning import default
 from tidegate_hpa.simulation import simulate
+
+if TYPE_CHECKING:
+    from tidegate_hpa.autoscaler import Autoscaler
 
 SECONDS = 24 * 3600
 POD = Capacity(service_time_s=0.1, concurrency=2, cpu_s=0.05, cpu_request_m=1000)
