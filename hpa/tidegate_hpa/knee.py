@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from . import documents
@@ -83,8 +83,12 @@ class Knee:
         return max(kept)
 
 
-def read(path: Path) -> Knee:
+def read(path: Path, cores: float | None = None) -> Knee:
     """Read a knee.json.
+
+    Args:
+        path: the file.
+        cores: what a replica uses at its knee, where the file does not say; in proportion at other loads.
 
     Raises:
         InputError: it is none, or not good enough to plan with; the text says why.
@@ -106,7 +110,10 @@ def read(path: Path) -> Knee:
         steps=_by_load([_step(step) for step in node.members("steps") if step.boolean("valid")]),
     )
     _check(path, found, knee)
-    return knee
+    if cores is None or knee.at(knee.capacity_rps, "cores_used") is not None:
+        return knee
+    used = (replace(step, cores_used=cores * step.offered_rps / knee.capacity_rps) for step in knee.steps)
+    return replace(knee, steps=tuple(used))
 
 
 def _check(path: Path, found: Node, knee: Knee) -> None:

@@ -83,7 +83,7 @@ def read(ask: Kubectl, namespace: str | None, name: str | None) -> Reading:
     # The rivals of the wanted ones come with their targets, or their selectors would not be known
     found = [document for hpa in known for document in reader.of_target(hpa)]
     found += [document for hpa in wanted for document in reader.of_metrics(hpa)]
-    return Reading([*nodes, *found], tuple(reader.failures))
+    return Reading([*nodes, *found], tuple(dict.fromkeys(reader.failures)))
 
 
 def _parsed(text: str) -> Node:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from . import quantity
-from .autoscaler import Autoscaler, Behavior, MetricSpec, Policy, ScalingRules, Target, TargetRef
+from .autoscaler import DEFAULT_SCALE_UP, Autoscaler, Behavior, MetricSpec, Policy, ScalingRules, Target, TargetRef
 from .knee import fitted
 from .score import score
 from .simulation import simulate
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
     from .fleet import Delays
     from .knee import Knee
     from .score import Score
+    from .signals import Signal
 
 PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
-_UP: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
-_HEADROOMS: Final = (0.0, 0.1, 0.2, 0.3, 0.45, 0.6)
-_WINDOWS_S: Final = (30, 60, 120, 300, 600)
+EAGER: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
+_HEADROOMS: Final = (0.1, 0.3, 0.5, 0.7)
+_WINDOWS_S: Final = (60, 120, 300, 600)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class Plan:
         max_replicas: the HPA's.
         down_window_s: how long it waits before it scales down.
         slo_s: what 99 of 100 requests are to keep.
+        scale_up: how fast it goes up; fourfold within a sync if it is not said.
     """
 
     knee: Knee
@@ -46,6 +49,7 @@ class Plan:
     max_replicas: int
     down_window_s: int
     slo_s: float
+    scale_up: ScalingRules = EAGER
 
     @property
     def rps_per_pod(self) -> float:
@@ -78,8 +82,8 @@ class Plan:
 
     @property
     def behavior(self) -> Behavior:
-        """Up fourfold within a sync, down after the window."""
-        return Behavior(_UP, ScalingRules(self.down_window_s, "Max", (Policy("Percent", 100, 15),)))
+        """Up as fast as `scale_up` says, down after the window."""
+        return Behavior(self.scale_up, ScalingRules(self.down_window_s, "Max", (Policy("Percent", 100, 15),)))
 
     def capacity(self) -> Capacity:
         """Return the pod that the simulator runs."""
@@ -135,7 +139,7 @@ def search(
     seed: int = 0,
     tell: Callable[[Candidate], None] = lambda _: None,
 ) -> list[Candidate]:
-    """Simulate a grid of headrooms, windows and minima around a plan; return what came out, in the order tried.
+    """Simulate a grid of minima, headrooms, windows and ways up around a plan; return what came out, in that order.
 
     Args:
         plan: what stays the same: knee, maximum, objective.
@@ -147,25 +151,17 @@ def search(
     capacity = plan.capacity()
     quiet = sorted(arrivals)[len(arrivals) // 10]
     floor = max(1, math.ceil(quiet / plan.knee.capacity_rps))
+    minima = sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)})
     found: list[Candidate] = []
-    for minimum in sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)}):
-        for headroom in _HEADROOMS:
-            for window in _WINDOWS_S:
-                tried = replace(plan, headroom=headroom, down_window_s=window, min_replicas=minimum)
-                start = max(minimum, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
-                trajectory = simulate(
-                    arrivals,
-                    capacity,
-                    delays,
-                    tried.autoscaler(),
-                    replicas=start,
-                    signals={PENDING: "pending"},
-                    seed=seed,
-                )
-                bounds = (plan.min_replicas, plan.max_replicas)
-                candidate = Candidate(tried, score(trajectory, capacity, delays, plan.slo_s, bounds))
-                found.append(candidate)
-                tell(candidate)
+    for minimum, headroom, window, up in product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP)):
+        tried = replace(plan, headroom=headroom, down_window_s=window, min_replicas=minimum, scale_up=up)
+        start = max(minimum, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
+        signals: dict[str, Signal] = {PENDING: "pending"}
+        scaler = tried.autoscaler()
+        trajectory = simulate(arrivals, capacity, delays, scaler, replicas=start, signals=signals, seed=seed)
+        bounds = (plan.min_replicas, plan.max_replicas)
+        found.append(Candidate(tried, score(trajectory, capacity, delays, plan.slo_s, bounds)))
+        tell(found[-1])
     return found
 
 
@@ -178,9 +174,9 @@ def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:
     return front
 
 
-def choose(candidates: Sequence[Candidate], surplus: float) -> Candidate:
-    """Return the one with the fewest late seconds within the oracle's pod-hours and `surplus`; else the cheapest."""
-    affordable = [c for c in candidates if c.score.pod_hours <= c.score.oracle_pod_hours * (1 + surplus)]
+def choose(candidates: Sequence[Candidate], pod_hours: float) -> Candidate:
+    """Return the one with the fewest late seconds for no more than `pod_hours`; the cheapest if all cost more."""
+    affordable = [candidate for candidate in candidates if candidate.score.pod_hours <= pod_hours]
     if affordable:
         return min(affordable, key=lambda c: (c.score.violation_s, c.score.pod_hours))
     return min(candidates, key=lambda c: (c.score.pod_hours, c.score.violation_s))

@@ -101,7 +101,7 @@ def group(api_version: str) -> str:
 
 def _resource(reference: TargetRef) -> str:
     api_group = group(reference.api_version)
-    return f"{reference.kind.lower()}s/scale" + (f".{api_group}" if api_group else "")
+    return f"{reference.kind.lower()}s" + (f".{api_group}" if api_group else "")
 
 
 def _scale(node: Node) -> Scale:

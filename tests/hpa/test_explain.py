@@ -262,7 +262,7 @@ def test_a_target_at_zero_disables_and_above_max_is_cut_without_a_look_at_metric
 def test_a_target_that_is_not_there_is_an_answer(answered):
     (answer,) = answered([hpa()])
     assert answer["error"] == (
-        'failed to query scale subresource for Deployment/default/web: deployments/scale.apps "web" not found'
+        'failed to query scale subresource for Deployment/default/web: deployments.apps "web" not found'
     )
     assert answer["currentReplicas"] is None
     assert answer["conditions"][0]["reason"] == "FailedGetScale"

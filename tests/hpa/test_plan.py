@@ -120,11 +120,11 @@ def test_the_front_has_nothing_that_another_beats():
     assert [c.score.violation_s for c in pareto(tried)] == [9, 5]
 
 
-def test_the_fewest_late_seconds_within_the_surplus_are_chosen():
+def test_the_fewest_late_seconds_within_the_budget_are_chosen():
     tried = [candidate(5, 20), candidate(9, 11), candidate(8, 11.4)]
-    assert choose(tried, 0.15).score.violation_s == 8
-    assert choose(tried, 1.0).score.violation_s == 5
-    assert choose(tried, 0.01).score.pod_hours == 11
+    assert choose(tried, 11.5).score.violation_s == 8
+    assert choose(tried, 20).score.violation_s == 5
+    assert choose(tried, 10).score.pod_hours == 11
 
 
 def test_a_forecast_is_replicas_from_a_second_on(written):

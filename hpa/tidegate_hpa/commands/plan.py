@@ -27,6 +27,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command and its arguments."""
     parser = commands.add_parser("plan", help="make an HPA from a measured knee", description=__doc__)
     parser.add_argument("knee", metavar="KNEE", type=Path, help="knee.json, which `tidegate-proof knee` writes")
+    parser.add_argument("--cores", type=float, help="that a replica uses at its knee, where knee.json does not say")
     parser.add_argument("--rps", type=float, help="how many pods for so many requests a second?")
     parser.add_argument("--p99", type=float, metavar="S", help="seconds to keep; the knee's objective if not said")
     parser.add_argument("--headroom", type=float, default=0.3, help="share of a pod left free at its target (0.3)")
@@ -35,7 +36,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--trace", metavar="CSV", type=Path, help="offset_s,requests: search headroom and window on it")
     parser.add_argument("--peak", type=float, metavar="RPS", help="scale the trace to this peak")
     parser.add_argument(
-        "--surplus", type=float, default=0.15, help="pod-hours above the oracle's that may be paid (0.15)"
+        "--surplus", type=float, default=0.15, help="pod-hours above the oracle's (0.15), or what CPU 50 %% costs"
     )
     parser.add_argument("--pod-start", type=float, default=8.0, metavar="S", help="measured, decision to Ready (8)")
     parser.add_argument("--seed", type=int, default=0)
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         InputError: the data are not good enough; the text says why.
     """
-    measured = knee.read(arguments.knee)
+    measured = knee.read(arguments.knee, arguments.cores)
     if not 0 <= arguments.headroom < 1:
         raise InputError(f"--headroom: expected a share from 0 on and below 1, got {arguments.headroom:g}")
     load = _load(arguments)
@@ -64,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
     delays = Delays(pod_start_s=arguments.pod_start)
     if load:
         candidates = planning.search(plan, load, delays, seed=arguments.seed, tell=_progress)
-        plan = planning.choose(candidates, arguments.surplus).plan
+        usual = _compared(plan, load, delays, arguments.seed)["CPU 50 %"]
+        budget = max(usual.pod_hours, usual.oracle_pod_hours * (1 + arguments.surplus))
+        plan = planning.choose(candidates, budget).plan
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         for name, text in manifests.files(plan).items():
@@ -120,7 +123,11 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
         print("Nobody measured what is pending: the plan scales on CPU alone.")
     else:
         print(f"target: {plan.pending_target_m / 1000:g} rows pending for each pod")
-    print(f"CPU: request {plan.cpu_request_m or '?'}m, target {plan.cpu_target} %")
+    print(
+        "CPU: not measured (--cores)"
+        if plan.cpu_request_m is None
+        else f"CPU: request {plan.cpu_request_m}m, target {plan.cpu_target} %"
+    )
     print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
     if plan.held_per_gateway is not None:
         print(f"gateways: let {plan.held_per_gateway} rows in, worked on or waiting, so that overload shows")

@@ -309,9 +309,7 @@ func answer(hpa *autoscalingv2.HorizontalPodAutoscaler, all []*autoscalingv2.Hor
 		get := action.(core.GetAction)
 		s, found := scales[get.GetNamespace()+"/"+get.GetName()]
 		if !found {
-			gr := get.GetResource().GroupResource()
-			gr.Resource += "/scale"
-			return true, nil, errors.NewNotFound(gr, get.GetName())
+			return true, nil, errors.NewNotFound(get.GetResource().GroupResource(), get.GetName())
 		}
 		return true, &autoscalingv1.Scale{ObjectMeta: metav1.ObjectMeta{Name: get.GetName(), Namespace: get.GetNamespace()}, Spec: autoscalingv1.ScaleSpec{Replicas: s.spec}, Status: autoscalingv1.ScaleStatus{Replicas: s.status, Selector: s.selector}}, nil
 	})
