@@ -36,6 +36,13 @@ from tidegate_web.prediction import (
 hypothesis.settings.register_profile("tidegate", deadline=None)
 hypothesis.settings.load_profile("tidegate")
 
+
+def pytest_configure() -> None:
+    """Let what tests start take Ctrl-C as from a terminal; a shell's job in the background ignores it, and so would they."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 MODEL_SERVER = (sys.executable, "-m", "tidegate_serving")
 START_S = 60
 

@@ -211,6 +211,9 @@ def test_ctrl_c_ends_it_without_a_traceback(gateway):
         assert running.poll() is None
         time.sleep(0.05)
     running.send_signal(signal.SIGINT)
-    _, complaint = running.communicate(timeout=30)
+    try:
+        _, complaint = running.communicate(timeout=30)
+    finally:
+        running.kill()
     assert running.returncode == 130
     assert complaint == "\ntidegate: stopped before all was compared\n"
