@@ -38,7 +38,7 @@ hypothesis.settings.load_profile("tidegate")
 
 
 def pytest_configure() -> None:
-    """Let what tests start take Ctrl-C as from a terminal; a shell's job in the background ignores it, and so would they."""
+    """Let what tests start take Ctrl-C as from a terminal; a shell's background job ignores it, and so would they."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
