@@ -11,6 +11,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 from typing import Any, cast
 
+import gevent
 from locust import events, task
 from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
@@ -72,6 +73,12 @@ def prepare(environment: Environment, **_: object) -> None:
     open_loop.install(environment, SETTINGS.load, SETTINGS.seed or 0)
     if environment.web_ui:
         live_page.install(environment, SETTINGS)
+
+
+@events.init.add_listener
+def count_time_from_here(**_: object) -> None:
+    """Let `-t` count from now: gevent's clock has stood still while modules were imported, and would take that off."""
+    gevent.get_hub().loop.update_now()
 
 
 @events.quitting.add_listener

@@ -107,11 +107,13 @@ def read_signatures(document: object) -> dict[str, Signature]:
 
 
 def choose(signatures: Mapping[str, Signature], name: str) -> Signature:
-    """Return the signature of that name.
+    """Return the signature of that name; the only one there is where the default one is asked for and missing.
 
     Raises:
         SignatureError: There is none.
     """
+    if name == DEFAULT and name not in signatures and len(signatures) == 1:
+        return next(iter(signatures.values()))
     if name not in signatures:
         there = ", ".join(sorted(signatures)) or "none that predict"
         raise SignatureError(f"the model has no signature {name}; it has {there}")

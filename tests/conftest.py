@@ -1,5 +1,6 @@
 """The real thing, once a session: the trained models and an embedded model server that serves them."""
 
+import fcntl
 import json
 import os
 import signal
@@ -62,9 +63,14 @@ StartModelServer = Callable[..., ModelServer]
 
 @pytest.fixture(scope="session")
 def model_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of models, all of them trained for real."""
-    folder = tmp_path_factory.mktemp("models")
-    subprocess.run([sys.executable, "-m", "tidegate_serving.train", "all", "--to", folder], check=True, timeout=120)
+    """A folder of models, all of them trained for real, once for all processes that run tests."""
+    together = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        together = together.parent
+    folder = together / "trained-models"
+    with (together / "trained-models.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # what is trained already is not trained again
+        subprocess.run([sys.executable, "-m", "tidegate_serving.train", "all", "--to", folder], check=True, timeout=120)
     return folder
 
 

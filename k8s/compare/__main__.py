@@ -119,7 +119,7 @@ async def _compare(chosen: argparse.Namespace) -> tuple[report.Context, Comparis
         changed = changes(before, after)
         signature = choose(before, chosen.signature)
         rows = _rows(chosen, signature)
-        if chosen.signature not in after or not takes_the_same(signature, after[chosen.signature]):
+        if signature.name not in after or not takes_the_same(signature, after[signature.name]):
             context = report.Context(chosen.model, (str(old), str(new)), "nothing was sent", (), (), ((), ()), ())
             return context, Comparison(changed)
         done = await replay(gateway, Plan((old, new), signature, rows.samples, chosen.requests), _progress)

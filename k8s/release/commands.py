@@ -84,7 +84,7 @@ def release(session: Session) -> None:
     session.tell(
         f"Only who asks for it gets version {new}: /v1/models/{model.name}/labels/{CANARY}:predict, or the form"
     )
-    session.tell(f"Next: make compare-versions NAME={model.name} VERSIONS={released.stable},{new}")
+    session.tell(f"Next: make compare-versions NAME={model.name} VERSIONS={released.stable},{new} HOST=http://ADDRESS")
     session.tell(f"      make canary NAME={model.name} PERCENT=10")
 
 
@@ -216,5 +216,6 @@ def _report(session: Session, state: State) -> None:
     for line in cluster.describe(state.models):
         session.tell(line)
     session.tell(f"images: {state.image('web')}  {state.image('serving')}")
-    if any(PREVIOUS in model.labels and model.labels[PREVIOUS] != model.stable for model in state.models):
-        session.tell("Back to the version before: make rollback NAME=…")
+    for model in state.models:
+        if model.labels.get(PREVIOUS, model.stable) != model.stable:
+            session.tell(f"Back to the version before: make rollback NAME={model.name}")

@@ -53,6 +53,6 @@ def compare(checkout: Checkout, model: Model, environment: Mapping[str, str]) ->
     if code:
         raise NotComparedError(
             f"version {new} of {model.name} was not promoted: it could not be compared with version {old} (see above). "
-            f"Give it what it lacks, such as SAMPLES=file or TOKEN_FILE=file; "
+            f"Give it what it lacks, such as SAMPLES=file, TOKEN_FILE=file or ARGS='--signature NAME'; "
             f"or promote it untried: make promote NAME={model.name} FORCE=1"
         )

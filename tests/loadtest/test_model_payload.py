@@ -63,8 +63,14 @@ def test_what_is_no_metadata_is_refused(document):
 
 
 def test_a_missing_signature_is_refused_with_those_there_are():
-    with pytest.raises(SignatureError, match="no signature serving_default; it has tagged"):
-        choose({"tagged": MIXED}, "serving_default")
+    with pytest.raises(SignatureError, match="no signature serving_default; it has other, tagged"):
+        choose({"tagged": MIXED, "other": MIXED}, "serving_default")
+    with pytest.raises(SignatureError, match="no signature other; it has tagged"):
+        choose({"tagged": MIXED}, "other")
+
+
+def test_the_only_signature_stands_for_a_missing_default():
+    assert choose({"tagged": MIXED}, "serving_default") is MIXED
 
 
 @pytest.mark.parametrize("signature", [DIGITS, MIXED, SCALAR])

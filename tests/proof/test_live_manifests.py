@@ -8,8 +8,9 @@ from tests.manifests.rendering import Manifest, render
 from tidegate_proof.live import manifests
 from tidegate_proof.live.manifests import PIN_LABEL, PIN_SERVICE, ManifestError
 from tidegate_proof.live.performance import target_for
+from tidegate_proof.live.plan import Terms
 from tidegate_proof.live.sizing import FROZEN, PINNED, Sizing, fitted, waiting
-from tidegate_proof.record.plan import Control, Tier
+from tidegate_proof.record.plan import Control, Slo, Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -17,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def sizing(tier: Tier = "serving", control: Control | None = None, target: int | None = 3) -> Sizing:
     images: dict[Tier, str] = {"serving": "registry.example:5000/team/serving:0.9"}
     model = "work" if tier == "serving" else "and_gate"
-    return fitted(tier, model, images=images, inflight_target=target, pending_at_knee=5.0).broken(control, tier)
+    return fitted(tier, model, images=images, inflight_target=target, within_slo=10.0).broken(control, tier)
 
 
 def rendered(folder: Path, of: Sizing) -> dict[tuple[str, str], Manifest]:
@@ -111,11 +112,20 @@ def test_other_folders_than_the_manifests_are_refused(tmp_path):
         manifests.write(tmp_path / "run", tmp_path, "x", sizing())
 
 
-def test_the_limit_holds_twice_the_target_of_every_model_server():
-    for pending in (0.5, 3.0, 12.5):
-        assert waiting(4, pending) >= 2 * 4 * target_for(pending) * 0.5
-        assert waiting(4, pending) >= 2 * target_for(pending)
+def test_the_limit_is_what_all_model_servers_answer_within_the_slo():
+    assert waiting(4, 12.5) == 50
+    assert waiting(4, 0.1) == 8
+
+
+def test_the_target_is_half_of_what_one_had_at_its_knee():
+    assert target_for(8.0) == 4
     assert target_for(None) == target_for(0.2) == 1
+
+
+def test_clients_wait_longer_than_one_model_server_takes_for_all_that_gateways_hold():
+    slo = Slo(latency_ms=400)
+    most, capacity = sizing().pods["serving"].most, 30.0
+    assert waiting(most, capacity * slo.latency_ms / 1e3) / capacity < Terms.of(slo, 40).timeout_s
 
 
 def test_an_unknown_control_is_refused():

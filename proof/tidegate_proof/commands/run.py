@@ -114,7 +114,7 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
         signals = Signals(
             images=dict(args.image),
             inflight_target=(args.target or target_for(pending)) if inflight else None,
-            pending_at_knee=pending,
+            within_slo=order.capacity_rps * latency_ms / 1e3,
         )
         name = "-".join(filter(None, (scenario.name, args.control)))
         return await perform(order, place, signals, new_folder(args.output, name), console)

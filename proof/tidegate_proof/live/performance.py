@@ -26,12 +26,12 @@ class Signals:
     Attributes:
         images: `NAME:TAG` in place of the manifests' own, by tier.
         inflight_target: Pending predictions for each model server; None for CPU alone.
-        pending_at_knee: What a model server had pending at its knee; None where nobody measured it.
+        within_slo: Requests that one model server answers in the time that the SLO gives one; None where nobody knows.
     """
 
     images: Mapping[Tier, str]
     inflight_target: int | None
-    pending_at_knee: float | None = None
+    within_slo: float | None = None
 
     def sizing(self, order: Order) -> Sizing:
         """Return how an order is deployed."""
@@ -41,7 +41,7 @@ class Signals:
             scenario.model,
             images=self.images,
             inflight_target=self.inflight_target,
-            pending_at_knee=self.pending_at_knee,
+            within_slo=self.within_slo,
         )
         return sized.broken(order.control, scenario.tier)
 

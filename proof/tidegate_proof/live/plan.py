@@ -35,8 +35,8 @@ class Terms:
 
     @classmethod
     def of(cls, slo: Slo, back_s: int) -> "Terms":
-        """Derive them: a quarter more violation in all than after a rise, and clients that wait for four SLOs."""
-        return cls(slo=slo, back_s=back_s, violation_s=back_s + back_s // 4, timeout_s=max(2.0, 4e-3 * slo.latency_ms))
+        """Derive them: a quarter more violation in all than after a rise, and clients that wait for eight SLOs."""
+        return cls(slo=slo, back_s=back_s, violation_s=back_s + back_s // 4, timeout_s=max(2.0, 8e-3 * slo.latency_ms))
 
 
 def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, ...]:

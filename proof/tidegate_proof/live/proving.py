@@ -97,7 +97,7 @@ class Proving:
             signals = Signals(
                 images=self.images,
                 inflight_target=target_for(pending) if self.keda and part.tier == "serving" else None,
-                pending_at_knee=pending,
+                within_slo=knee.capacity_rps * part.slo.latency_ms / 1e3,
             )
             for item in part.items:
                 if self.console.stop.reason is None:

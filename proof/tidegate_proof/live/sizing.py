@@ -11,6 +11,9 @@ TIERS: tuple[Tier, ...] = ("web", "serving")
 REQUESTED = 3
 """A pod's limit as a multiple of its request."""
 
+LEAST_WAITING = 8
+"""Two for each half of each of two gateways."""
+
 FROZEN: Literal["frozen-hpa"] = "frozen-hpa"
 PINNED: Literal["pinned"] = "pinned"
 
@@ -87,7 +90,7 @@ def fitted(
     *,
     images: Mapping[Tier, str],
     inflight_target: int | None = None,
-    pending_at_knee: float | None = None,
+    within_slo: float | None = None,
 ) -> Sizing:
     """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
 
@@ -98,7 +101,7 @@ def fitted(
         model: That is asked.
         images: `NAME:TAG` in place of the manifests' own, by tier.
         inflight_target: Pending predictions for each model server; None for CPU alone.
-        pending_at_knee: What a model server had pending at its knee; None where nobody measured it.
+        within_slo: Requests that one model server answers in the time that the SLO gives one; None where nobody knows.
     """
     pods: dict[Tier, Pods] = {
         "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
@@ -110,14 +113,14 @@ def fitted(
         model=model,
         images=images,
         inflight_target=inflight_target if inflight else None,
-        waiting=waiting(pods["serving"].most, pending_at_knee) if inflight and pending_at_knee else None,
+        waiting=waiting(pods["serving"].most, within_slo) if inflight and within_slo else None,
     )
 
 
-def waiting(most: int, pending_at_knee: float) -> int:
-    """Return how many predictions the gateways may hold: twice what all model servers have pending at their knees.
+def waiting(most: int, within_slo: float) -> int:
+    """Return how many predictions the gateways may hold: what all model servers answer in the time that the SLO gives.
 
-    So the limit never holds back what they can do, the autoscaler sees twice its target and more, and what is too much
-    for the pods of the moment is refused at once instead of being answered too late.
+    What is more would be answered too late by all of them, and is refused at once. One model server alone takes `most`
+    times the SLO for as many; clients wait longer than that (`plan.Terms.of`), so that nothing is lost meanwhile.
     """
-    return max(8, math.ceil(2 * most * pending_at_knee))
+    return max(LEAST_WAITING, math.ceil(most * within_slo))
