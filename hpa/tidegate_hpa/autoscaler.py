@@ -6,7 +6,7 @@ Source: kubernetes v1.35.0, pkg/apis/autoscaling/v2/defaults.go.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Final, Literal, cast, get_args
+from typing import TYPE_CHECKING, Final
 
 from . import labels
 from .errors import InputError
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .node import Node
-
-MetricType = Literal["Resource", "ContainerResource", "Pods", "Object", "External"]
 
 _MEMBER: Final[Mapping[str, str]] = {
     "Resource": "resource",
@@ -45,7 +43,7 @@ class MetricSpec:
     """One entry of `spec.metrics`.
 
     Args:
-        type: one of `MetricType`; another one fails when it is computed.
+        type: Resource, ContainerResource, Pods, Object or External; another one fails when it is computed.
         name: the resource's or the metric's name.
         container: of a ContainerResource metric.
         selector: of a Pods, Object or External metric, unread: an error in it is that metric's alone.
@@ -221,8 +219,3 @@ def generate_hpa_scaling_rules(node: Node | None, default: ScalingRules) -> Scal
 
 def _policy(node: Node) -> Policy:
     return Policy(node.text("type"), _int32(node, "value") or 0, _int32(node, "periodSeconds") or 0)
-
-
-def known(kind: str) -> MetricType | None:
-    """Return the metric type that `kind` names; None if there is no such type."""
-    return cast("MetricType", kind) if kind in get_args(MetricType) else None

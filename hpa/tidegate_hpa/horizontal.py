@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from . import labels
-from .errors import MetricError, ScaleError
+from .errors import ScaleError
 from .memory import Memory, record_initial_recommendation, store_scale_event
 from .metric_status import Condition, MetricResult, compute_replicas_for_metric
 from .normalization import (
@@ -246,6 +246,3 @@ def hpas_controlling_pods_under_selector(
 
 def _selected(namespace: str, selector: Selector, pods: Sequence[Pod]) -> tuple[Pod, ...]:
     return tuple(pod for pod in pods if pod.namespace == namespace and selector.matches(pod.labels))
-
-
-__all__ = ["MetricError", "Reconciliation", "Scale", "Surroundings", "reconcile_autoscaler"]

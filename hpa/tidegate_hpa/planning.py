@@ -26,7 +26,7 @@ PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
 EAGER: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
 _HEADROOMS: Final = (0.1, 0.3, 0.5, 0.7)
-_WINDOWS_S: Final = (60, 120, 300, 600)
+_WINDOWS_S: Final = (60, 300, 600)
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class Plan:
         down_window_s: how long it waits before it scales down.
         slo_s: what 99 of 100 requests are to keep.
         scale_up: how fast it goes up; fourfold within a sync if it is not said.
+        on_pending: scale on pending predictions where they were measured, beside CPU; else on CPU alone.
     """
 
     knee: Knee
@@ -50,6 +51,7 @@ class Plan:
     down_window_s: int
     slo_s: float
     scale_up: ScalingRules = EAGER
+    on_pending: bool = True
 
     @property
     def rps_per_pod(self) -> float:
@@ -58,7 +60,9 @@ class Plan:
 
     @property
     def pending_target_m(self) -> int | None:
-        """Rows pending for a pod, in thousandths: what the signal shows at that load; None if nobody measured it."""
+        """Rows pending for a pod, in thousandths: what the signal shows at that load; None if CPU alone decides."""
+        if not self.on_pending:
+            return None
         pending = self.knee.at(self.rps_per_pod, "mean_pending")
         return None if pending is None else max(100, round(pending * self.knee.rows * 10) * 100)
 
@@ -139,7 +143,7 @@ def search(
     seed: int = 0,
     tell: Callable[[Candidate], None] = lambda _: None,
 ) -> list[Candidate]:
-    """Simulate a grid of minima, headrooms, windows and ways up around a plan; return what came out, in that order.
+    """Simulate a grid of minima, headrooms, windows, ways up and signals; return what came out, in that order.
 
     Args:
         plan: what stays the same: knee, maximum, objective.
@@ -153,8 +157,12 @@ def search(
     floor = max(1, math.ceil(quiet / plan.knee.capacity_rps))
     minima = sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)})
     found: list[Candidate] = []
-    for minimum, headroom, window, up in product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP)):
-        tried = replace(plan, headroom=headroom, down_window_s=window, min_replicas=minimum, scale_up=up)
+    # Without either there is nothing to scale on
+    signals_on = [pending for pending in (True, False) if replace(plan, on_pending=pending).autoscaler().metrics]
+    grid = product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP), signals_on)
+    for minimum, headroom, window, up, pending in grid:
+        tried = replace(plan, min_replicas=minimum, headroom=headroom, down_window_s=window)
+        tried = replace(tried, scale_up=up, on_pending=pending)
         start = max(minimum, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
         signals: dict[str, Signal] = {PENDING: "pending"}
         scaler = tried.autoscaler()

@@ -48,11 +48,6 @@ def parse_timestamp(text: str) -> int:
     return (whole - _EPOCH) // timedelta(seconds=1) * SECOND + fraction
 
 
-def format_timestamp(moment: int) -> str:
-    """Return nanoseconds since 1970 as an RFC 3339 timestamp in UTC, in whole seconds."""
-    return (_EPOCH + timedelta(seconds=moment // SECOND)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
 def parse_duration(text: str) -> int:
     """Return the nanoseconds of a Go duration: 30s, 1m0s, 17.5s.
 

@@ -120,7 +120,7 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
     for line in manifests.provenance(plan):
         print(line)
     if plan.pending_target_m is None:
-        print("Nobody measured what is pending: the plan scales on CPU alone.")
+        print("signal: CPU alone")
     else:
         print(f"target: {plan.pending_target_m / 1000:g} rows pending for each pod")
     print(
@@ -140,7 +140,7 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
             found, tried = candidate.score, candidate.plan
             print(
                 f"  {found.violation_s:7d} s  {found.pod_hours:10.2f} pod-hours  headroom {tried.headroom:.0%}, "
-                f"window {tried.down_window_s} s, min {tried.min_replicas}"
+                f"window {tried.down_window_s} s, min {tried.min_replicas}, {'pending' if tried.on_pending else 'CPU'}"
             )
         print()
         for line in terminal.table(list(compared), list(compared.values())):
@@ -156,6 +156,7 @@ def _json(plan: Plan, rps: float | None, candidates: list[Candidate], compared: 
                 "headroom": candidate.plan.headroom,
                 "down_window_s": candidate.plan.down_window_s,
                 "min_replicas": candidate.plan.min_replicas,
+                "on_pending": candidate.plan.on_pending,
                 **dataclasses.asdict(candidate.score),
             }
             for candidate in planning.pareto(candidates)
