@@ -9,6 +9,7 @@ import pytest
 from tests.ports import free_port
 from tests.proof.model_payloads import of_the_gate
 from tidegate_proof.commands import knee
+from tidegate_proof.knee import search
 from tidegate_proof.knee.search import KneeError, Measure, Plan
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.knee import Knee, KneeRecord, Step
@@ -38,7 +39,7 @@ def test_a_refused_search_writes_its_steps_and_its_reason(
         tell(step)
         raise KneeError("the results contradict each other", (step,))
 
-    monkeypatch.setattr(knee, "find", find)
+    monkeypatch.setattr(search, "find", find)
     out = tmp_path / "deep" / "knee.json"
     assert command("--url", "http://127.0.0.1:1", "--out", str(out)) == 1
     record = read_document(out, KneeRecord)
@@ -82,7 +83,7 @@ def test_what_was_found_is_said_and_can_be_read_again(
         assert (slo.latency_ms, plan.lowest_rps, plan.duration_s) == (250, 7, 10)
         return found, ()
 
-    monkeypatch.setattr(knee, "find", find)
+    monkeypatch.setattr(search, "find", find)
     out = tmp_path / "knee.json"
     words = ["--url", "http://127.0.0.1:1", "--tier", "serving", "--latency-ms", "250", "--lowest", "7"]
     assert command(*words, "--out", str(out)) == 0

@@ -2,6 +2,7 @@
 
 import errno
 from collections.abc import Callable
+from contextlib import closing
 from io import FileIO
 from pathlib import Path
 from time import monotonic_ns
@@ -56,13 +57,13 @@ def write_all(journal: Journal) -> None:
 
 
 def test_the_plan_is_there_before_anything_else(journal):
-    with journal() as made:
+    with closing(journal()) as made:
         assert (made.folder / PLAN).read_bytes().endswith(b"}\n")
 
 
 def test_a_whole_run_reads_back_as_it_was_written(journal):
     taken = columns()
-    with journal() as made:
+    with closing(journal()) as made:
         write_all(made)
         made.requests(taken, 1)
         made.requests(taken, 3)
@@ -92,7 +93,7 @@ def test_what_was_flushed_is_there_when_the_process_is_killed(journal):
 
 def test_looks_of_the_generator_are_written_once(journal):
     looks = [GeneratorLook(t_ns=5, cpu_s=0.5, inflight=2)]
-    with journal() as made:
+    with closing(journal()) as made:
         made.generator(looks)
         looks.append(GeneratorLook(t_ns=6, cpu_s=0.6, inflight=0))
         made.generator(looks)
@@ -101,7 +102,7 @@ def test_looks_of_the_generator_are_written_once(journal):
 
 
 def test_a_run_that_is_broken_off_says_why(journal):
-    with journal() as made:
+    with closing(journal()) as made:
         write_all(made)
         made.break_off("interrupted (Ctrl-C)")
         made.requests(columns(), 3)
@@ -112,7 +113,7 @@ def test_a_run_that_is_broken_off_says_why(journal):
 
 def test_a_full_disk_is_told_once_and_leaves_a_partial_record_with_every_whole_line(journal):
     told: list[str] = []
-    with journal(told.append) as made:
+    with closing(journal(told.append)) as made:
         cluster = made._cluster  # noqa: SLF001 the file that is full
         cluster.close()
         cluster._file = NearlyFull(made.folder / "cluster.jsonl", "ab")  # noqa: SLF001 the same
@@ -132,7 +133,7 @@ def test_a_full_disk_is_told_once_and_leaves_a_partial_record_with_every_whole_l
 
 def test_requests_that_did_not_fit_are_written_again_in_the_room_that_was_held_back(journal):
     told: list[str] = []
-    with journal(told.append) as made:
+    with closing(journal(told.append)) as made:
         requests = made._requests  # noqa: SLF001 the file that is full
         flush = requests.flush
 
@@ -149,5 +150,5 @@ def test_requests_that_did_not_fit_are_written_again_in_the_room_that_was_held_b
 
 
 def test_a_folder_that_is_there_is_not_written_into(journal):
-    with journal(), pytest.raises(FileExistsError):
+    with closing(journal()), pytest.raises(FileExistsError):
         journal()

@@ -1,5 +1,6 @@
 import gzip
 import json
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -76,7 +77,7 @@ def test_requests_are_read_as_they_were_written(rows):
 def test_lines_are_read_as_they_were_written(looks):
     with TemporaryDirectory() as folder:
         path = Path(folder) / "gateway.jsonl"
-        with LineWriter[GatewayLook](path) as lines:
+        with closing(LineWriter[GatewayLook](path)) as lines:
             for look in looks:
                 lines.write(look)
         assert read_lines(path, GatewayLook).items == tuple(looks)

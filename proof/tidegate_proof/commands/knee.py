@@ -17,9 +17,10 @@ from signatures import SignatureError
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.knee.offering import Offering, schedule
-from tidegate_proof.knee.search import KneeError, Plan, find
+from tidegate_proof.knee.search import Plan, attempt
+from tidegate_proof.live.asking import positive, whole
 from tidegate_proof.record.documents import write_document
-from tidegate_proof.record.knee import Knee, KneeRecord, Step
+from tidegate_proof.record.knee import KneeRecord, Step
 from tidegate_proof.record.plan import TIERS, GeneratorLimits, Slo
 
 ASKED = {"web": "and_gate", "serving": "work"}
@@ -49,14 +50,14 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option("--url", required=True, metavar="ADDRESS", help="of the gateway, such as http://192.0.2.1:8080")
     option("--tier", choices=TIERS, default="web", help="which one has one replica (default web)")
     option("--model", metavar="NAME", help="that is asked (default and_gate for web, work for serving)")
-    option("--rows", type=_whole, default=1, metavar="N", help="of each request (default 1)")
-    option("--iterations", type=_whole, default=200, metavar="N", help="of each row of work (default 200)")
-    option("--latency-ms", type=_positive, default=100.0, metavar="MS", help="p99 to be kept (default 100)")
+    option("--rows", type=whole, default=1, metavar="N", help="of each request (default 1)")
+    option("--iterations", type=whole, default=200, metavar="N", help="of each row of work (default 200)")
+    option("--latency-ms", type=positive, default=100.0, metavar="MS", help="p99 to be kept (default 100)")
     option("--success", type=_share, default=0.999, metavar="SHARE", help="of right answers (default 0.999)")
-    option("--step-s", type=_whole, default=10, metavar="S", help="of each load (default 10; 20 latencies at least)")
+    option("--step-s", type=whole, default=10, metavar="S", help="of each load (default 10; 20 latencies at least)")
     option("--warm-up-s", type=_seconds, default=2, metavar="S", help="before each, not counted (default 2)")
-    option("--lowest", type=_positive, default=4.0, metavar="RPS", help="first load (default 4)")
-    option("--highest", type=_positive, default=20_000.0, metavar="RPS", help="no more than this (default 20000)")
+    option("--lowest", type=positive, default=4.0, metavar="RPS", help="first load (default 4)")
+    option("--highest", type=positive, default=20_000.0, metavar="RPS", help="no more than this (default 20000)")
     option("--resolution", type=_share, default=0.03, metavar="SHARE", help="width of the bracket (default 0.03)")
     option("--process", choices=arrivals.PROCESSES, default="poisson", help="of arrivals (default poisson)")
     option("--seed", type=int, default=1, help="of arrivals and rows (default 1)")
@@ -82,7 +83,7 @@ def main(args: argparse.Namespace) -> int:
             warm_up_s=args.warm_up_s,
             seed=args.seed,
         )
-        knee, steps, refusal = uvloop.run(_search(offering, slo, plan))
+        knee, steps, refusal = uvloop.run(attempt(offering, slo, plan, _show(slo)))
     except (TargetError, SignatureError, SampleError) as error:
         sys.stderr.write(f"tidegate-proof knee: {error}\n")
         return 2
@@ -108,14 +109,6 @@ def main(args: argparse.Namespace) -> int:
         started=started,
     )
     return _tell(record, args.out)
-
-
-async def _search(offering: Offering, slo: Slo, plan: Plan) -> tuple[Knee | None, tuple[Step, ...], str | None]:
-    """Find the knee; or none, and the reason."""
-    try:
-        return *await find(offering, slo, plan, _show(slo)), None
-    except KneeError as error:
-        return None, error.steps, str(error)
 
 
 def _show(slo: Slo) -> Callable[[Step], None]:
@@ -148,20 +141,6 @@ def _seconds(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected whole seconds, came {text}")
-    return number
-
-
-def _whole(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1, came {text}")
-    return number
-
-
-def _positive(text: str) -> float:
-    number = float(text)
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number above 0, came {text}")
     return number
 
 

@@ -94,6 +94,16 @@ async def find(
     return search.knee(), tuple(search.steps)
 
 
+async def attempt(
+    measure: Measure, slo: Slo, plan: Plan, tell: Callable[[Step], None] = lambda _: None
+) -> tuple[Knee | None, tuple[Step, ...], str | None]:
+    """Find the knee; None, and the reason at the end, where `find` refuses. Arguments as of `find`."""
+    try:
+        return *await find(measure, slo, plan, tell), None
+    except KneeError as error:
+        return None, error.steps, str(error)
+
+
 @dataclass(slots=True)
 class _Search:
     """All that is known; what to do next follows from it alone."""

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic_ns
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from tidegate_proof.engine.columns import Columns
 from tidegate_proof.live.api import Object
@@ -70,14 +69,6 @@ class Journal:
         self._cluster = LineWriter[ClusterEvent](folder / CLUSTER)
         self._gateway = LineWriter[GatewayLook](folder / GATEWAY)
         self._generator = LineWriter[GeneratorLook](folder / GENERATOR)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def tie_clocks(self) -> None:
         """Note both clocks at once."""

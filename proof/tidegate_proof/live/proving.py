@@ -11,7 +11,7 @@ from pathlib import Path
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import Offering, schedule
-from tidegate_proof.knee.search import KneeError, find
+from tidegate_proof.knee.search import attempt
 from tidegate_proof.live import facts, priority
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import name_for
@@ -22,7 +22,7 @@ from tidegate_proof.live.session import Place, Stage, staged
 from tidegate_proof.live.sizing import FROZEN, Tier
 from tidegate_proof.live.trials import Order, knee_used
 from tidegate_proof.record.documents import write_document
-from tidegate_proof.record.knee import Knee, KneeRecord, Step
+from tidegate_proof.record.knee import KneeRecord, Step
 from tidegate_proof.record.manifest import seal
 from tidegate_proof.record.plan import GeneratorLimits, KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
@@ -122,14 +122,8 @@ class Proving:
             warm_up_s=WARM_UP_S,
             seed=SEED,
         )
-        knee: Knee | None = None
-        refusal: str | None = None
-        steps: Sequence[Step]
-        try:
-            with priority.raised():
-                knee, steps = await find(offering, part.slo, part.search, self._tell(part))
-        except KneeError as error:
-            steps, refusal = error.steps, str(error)
+        with priority.raised():
+            knee, steps, refusal = await attempt(offering, part.slo, part.search, self._tell(part))
         record = KneeRecord(
             tier=part.tier,
             target=stage.url,
@@ -141,7 +135,7 @@ class Proving:
             slo=part.slo,
             warm_up_s=WARM_UP_S,
             generator=GeneratorLimits(),
-            steps=tuple(steps),
+            steps=steps,
             knee=knee,
             refusal=refusal,
             cluster=await facts.cluster_of(stage.api, stage.tidegate),

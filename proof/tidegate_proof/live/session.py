@@ -143,7 +143,7 @@ async def measure(stage: Stage, trial: Trial, folder: Path, console: Console) ->
     """
     plan, counts = trial.plan, trial.counts
     clock = Clock(monotonic_ns() + round(STARTS_IN_S * NS))
-    with Journal(folder, plan, counts, clock, console.stop.request) as journal:
+    with contextlib.closing(Journal(folder, plan, counts, clock, console.stop.request)) as journal:
         console.say(f"Plan {folder / 'plan.json'}, sha256 {plan.sha256()}")
         intended = arrivals.intended_ns(counts, process=plan.process, seed=plan.seed)
         columns = Columns(intended, plan.sha256()[:12])

@@ -1,6 +1,7 @@
 """`arrivals.csv.gz`: requests intended in each second of the run, warm-up included."""
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from tidegate_proof.record.errors import RecordError
@@ -11,7 +12,7 @@ HEADER = "offset_s,requests"
 
 def write_arrivals(path: Path, counts: Sequence[int]) -> None:
     """Write the arrivals of each second."""
-    with TableWriter(path, HEADER) as file:
+    with closing(TableWriter(path, HEADER)) as file:
         file.write([f"{second},{requests}" for second, requests in enumerate(counts)])
 
 

@@ -1,5 +1,6 @@
 """A record as a whole."""
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def write_record(folder: Path, record: Record) -> None:
     write_arrivals(folder / ARRIVALS, record.arrivals)
     write_requests(folder / REQUESTS, record.requests)
     for name, items in ((CLUSTER, record.cluster), (GATEWAY, record.gateway), (GENERATOR, record.generator)):
-        with LineWriter[object](folder / name) as lines:
+        with closing(LineWriter[object](folder / name)) as lines:
             for item in items:
                 lines.write(item)
     if record.partial is not None:

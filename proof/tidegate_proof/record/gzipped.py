@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tidegate_proof.record.documents import read_bytes
 from tidegate_proof.record.errors import RecordError
@@ -59,14 +57,6 @@ class TableWriter:
             self._text.close()
         finally:
             self._raw.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_table(path: Path, header: str) -> Table:

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from tidegate_proof.record.documents import parse, read_bytes, text_of
 
@@ -40,14 +39,6 @@ class LineWriter(Generic[T]):
     def close(self) -> None:
         """End the file."""
         self._file.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def read_lines(path: Path, kind: type[T]) -> Lines[T]:
