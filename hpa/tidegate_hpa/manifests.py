@@ -20,8 +20,9 @@ def files(plan: Plan) -> dict[str, str]:
     """Return the component's files by name."""
     tier = plan.knee.tier
     patches = [_hpa(plan), _requests(plan)]
-    if plan.pending_target_m is not None and tier == "serving":
-        patches += [_scaled_object(plan), _gateway(plan)]
+    if tier == "serving":
+        patches += [_scaled_object(plan)] if plan.pending_target_m is not None else []
+        patches += [_gateway(plan)]
     component = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
@@ -55,7 +56,7 @@ def batching(plan: Plan) -> str:
         f"max_batch_size {{ value: {size} }}\n"
         "batch_timeout_micros { value: 0 }\n"
         f"num_batch_threads {{ value: {cores} }}\n"
-        f"max_enqueued_batches {{ value: {max(2, plan.held_per_gateway or 2)} }}\n"
+        f"max_enqueued_batches {{ value: {plan.held_per_gateway} }}\n"
     )
 
 
@@ -158,7 +159,7 @@ def _scaled_object(plan: Plan) -> dict[str, object]:
 
 
 def _gateway(plan: Plan) -> dict[str, object]:
-    held = plan.held_per_gateway or 2
+    held = plan.held_per_gateway
     inflight = max(1, held // 2)
     env = [
         {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(inflight)},

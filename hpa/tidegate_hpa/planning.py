@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
+_LEAST_HELD: Final = 4
 EAGER: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
 _HEADROOMS: Final = (0.1, 0.3, 0.5, 0.7)
 _WINDOWS_S: Final = (60, 300, 600)
@@ -42,6 +43,7 @@ class Plan:
         slo_s: what 99 of 100 requests are to keep.
         scale_up: how fast it goes up; fourfold within a sync if it is not said.
         on_pending: scale on pending predictions where they were measured, beside CPU; else on CPU alone.
+        gateways: that share what the model servers are to hold; one, if the web tier may shrink to one.
     """
 
     knee: Knee
@@ -52,6 +54,7 @@ class Plan:
     slo_s: float
     scale_up: ScalingRules = EAGER
     on_pending: bool = True
+    gateways: int = 1
 
     @property
     def rps_per_pod(self) -> float:
@@ -79,10 +82,14 @@ class Plan:
         return max(1, round(100_000 * used / request)) if used and request else 80
 
     @property
-    def held_per_gateway(self) -> int | None:
-        """Rows that a lone gateway lets in: twice what the whole fleet is to hold, so that overload shows."""
-        target = self.pending_target_m
-        return None if target is None else math.ceil(2 * target * self.max_replicas / 1000)
+    def held_per_gateway(self) -> int:
+        """Rows that a gateway lets in: its share of what the whole fleet answers in the time that the objective gives.
+
+        What is more would be late whatever pods come, and is refused at once. Fewer pods take longer for as many, which
+        is how overload shows.
+        """
+        within = self.knee.capacity_within(self.slo_s) * self.slo_s * self.knee.rows * self.max_replicas
+        return max(_LEAST_HELD, math.ceil(within / self.gateways))
 
     @property
     def behavior(self) -> Behavior:

@@ -1,5 +1,6 @@
 """A run begins when what it asked for is there, known to its autoscalers, and nothing of before is left."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from tidegate_proof.live.kubectl import Kubectl
 from tidegate_proof.live.objects import AUTOSCALER, DEPLOYMENT, POD, is_rolling
 from tidegate_proof.live.sizing import FROZEN, fitted
 
-SIZING = fitted("serving", "work", images={}, inflight_target=None)
+SIZING = fitted("serving", "work", images={})
 BOUNDS = {"minReplicas": 1, "maxReplicas": 4}
 
 
@@ -42,8 +43,8 @@ def test_an_autoscaler_is_waited_for_until_it_has_its_bounds_its_figures_and_its
     assert unfit(None, "serving", SIZING) == ["an autoscaler of serving"]
     assert unfit(autoscaler(maxReplicas=9), "serving", SIZING) == ["the serving autoscaler's bounds"]
     assert unfit(autoscaler("hpa-unknown"), "serving", SIZING) == ["the serving autoscaler's Resource cpu"]
-    inflight = fitted("serving", "work", images={}, inflight_target=3)
-    assert unfit(autoscaler(), "serving", inflight) == ["the serving autoscaler's pending predictions"]
+    on_pending = replace(SIZING, pending=True)
+    assert unfit(autoscaler(), "serving", on_pending) == ["the serving autoscaler's pending predictions"]
     assert unfit(autoscaler(), "serving", SIZING) == []
 
 

@@ -1,24 +1,30 @@
 """What a measured run deploys is the product's own manifests, sized, and broken where a control says so."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.manifests.rendering import Manifest, render
+from tidegate_hpa.knee import Knee, Step
 from tidegate_proof.live import manifests
 from tidegate_proof.live.manifests import PIN_LABEL, PIN_SERVICE, ManifestError
-from tidegate_proof.live.performance import target_for
 from tidegate_proof.live.plan import Terms
-from tidegate_proof.live.sizing import FROZEN, PINNED, Sizing, fitted, waiting
+from tidegate_proof.live.sizing import FROZEN, PINNED, Sizing, fitted, planned
 from tidegate_proof.record.plan import Control, Slo, Tier
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def sizing(tier: Tier = "serving", control: Control | None = None, target: int | None = 3) -> Sizing:
+SLO_S = 0.4
+STEPS = tuple(Step(rps, 0.02, 0.1, rps * 0.04, rps * 0.01) for rps in (5.0, 10.0, 20.0, 25.0))
+
+
+def sizing(tier: Tier = "serving", control: Control | None = None, *, pending: bool = True) -> Sizing:
     images: dict[Tier, str] = {"serving": "registry.example:5000/team/serving:0.9"}
-    model = "work" if tier == "serving" else "and_gate"
-    return fitted(tier, model, images=images, inflight_target=target, within_slo=10.0).broken(control, tier)
+    sized = fitted(tier, "work" if tier == "serving" else "and_gate", images=images)
+    of_one = Knee(tier, "0" * 64, 1, SLO_S, 25.0, STEPS)
+    return planned(sized, of_one, SLO_S, pending=pending).broken(control, tier)
 
 
 def rendered(folder: Path, of: Sizing) -> dict[tuple[str, str], Manifest]:
@@ -45,9 +51,9 @@ def test_a_serving_run_scales_model_servers_on_pending_predictions_and_keeps_the
     scaled = usual["ScaledObject", "tidegate-serving"]["spec"]
     assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (1, 4)
     pending, cpu = scaled["triggers"]
-    assert pending["metadata"]["targetValue"] == "3"
+    assert pending["metadata"]["targetValue"] == "0.5"  # of half the knee's load, each for 40 ms
     assert "tidegate-web-ops.tidegate-proof-x.svc" in pending["metadata"]["url"]
-    assert cpu["metadata"]["value"] == "180"
+    assert cpu["metadata"]["value"] == "50"
     assert ("HorizontalPodAutoscaler", "tidegate-serving") not in usual
     web = usual["HorizontalPodAutoscaler", "tidegate-web"]["spec"]
     assert (web["minReplicas"], web["maxReplicas"]) == (2, 2)
@@ -56,10 +62,11 @@ def test_a_serving_run_scales_model_servers_on_pending_predictions_and_keeps_the
 def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(usual):
     serving = container(usual["Deployment", "tidegate-serving"])
     assert serving["image"] == "registry.example:5000/team/serving:0.9"
-    assert (serving["resources"]["requests"]["cpu"], serving["resources"]["limits"]["cpu"]) == ("100m", "300m")
+    assert (serving["resources"]["requests"]["cpu"], serving["resources"]["limits"]["cpu"]) == ("250m", "300m")
     told = settings(usual["Deployment", "tidegate-web"])
     assert told["TIDEGATE_EXPOSE_ROUTE"] == "1"
     assert told["TIDEGATE_MODELS"] == "work"
+    # Four model servers answer 40 within the SLO: 20 for each of two gateways
     assert told["TIDEGATE_MAX_INFLIGHT"] == told["TIDEGATE_MAX_QUEUE"] == "10"
     (config,) = [
         one for (kind, name), one in usual.items() if kind == "ConfigMap" and name.startswith("tidegate-models")
@@ -70,16 +77,35 @@ def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(u
 
 
 def test_without_keda_cpu_alone_scales(tmp_path):
-    found = rendered(tmp_path, sizing(target=None))
+    found = rendered(tmp_path, sizing(pending=False))
     autoscaler = found["HorizontalPodAutoscaler", "tidegate-serving"]["spec"]
     assert (autoscaler["minReplicas"], autoscaler["maxReplicas"]) == (1, 4)
     assert autoscaler["behavior"]["scaleDown"]["stabilizationWindowSeconds"] == 15
+    assert [metric["resource"]["target"]["averageUtilization"] for metric in autoscaler["metrics"]] == [50]
 
 
-@pytest.mark.parametrize("target", [3, None])
-def test_a_frozen_autoscaler_may_not_add_a_pod(tmp_path, target):
-    found = rendered(tmp_path, sizing(control=FROZEN, target=target))
-    if target:
+def test_before_there_is_a_knee_the_manifests_own_targets_stand(tmp_path):
+    found = rendered(tmp_path, fitted("serving", "work", images={}).broken(FROZEN, "serving"))
+    spec = found["HorizontalPodAutoscaler", "tidegate-serving"]["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (1, 1)
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 180
+    assert "TIDEGATE_MAX_INFLIGHT" not in settings(found["Deployment", "tidegate-web"])
+
+
+def test_no_pod_requests_more_than_its_limit(tmp_path):
+    used = tuple(replace(step, cores_used=step.offered_rps * 0.0125) for step in STEPS)
+    sized = planned(fitted("serving", "work", images={}), Knee("serving", "0" * 64, 1, SLO_S, 25.0, used), SLO_S,
+                    pending=False)  # fmt: skip
+    resources = container(rendered(tmp_path, sized)["Deployment", "tidegate-serving"])["resources"]
+    assert (resources["requests"]["cpu"], resources["limits"]["cpu"]) == ("315m", "315m")
+
+
+@pytest.mark.parametrize("pending", [True, False])
+def test_a_frozen_autoscaler_may_not_add_a_pod(tmp_path, pending):
+    found = rendered(tmp_path, sizing(control=FROZEN, pending=pending))
+    told = settings(found["Deployment", "tidegate-web"])
+    assert told["TIDEGATE_MAX_INFLIGHT"] == "10"  # all else is as without a control
+    if pending:
         scaled = found["ScaledObject", "tidegate-serving"]["spec"]
         assert (scaled["minReplicaCount"], scaled["maxReplicaCount"]) == (1, 1)
     else:
@@ -112,20 +138,11 @@ def test_other_folders_than_the_manifests_are_refused(tmp_path):
         manifests.write(tmp_path / "run", tmp_path, "x", sizing())
 
 
-def test_the_limit_is_what_all_model_servers_answer_within_the_slo():
-    assert waiting(4, 12.5) == 50
-    assert waiting(4, 0.1) == 8
-
-
-def test_the_target_is_half_of_what_one_had_at_its_knee():
-    assert target_for(8.0) == 4
-    assert target_for(None) == target_for(0.2) == 1
-
-
 def test_clients_wait_longer_than_one_model_server_takes_for_all_that_gateways_hold():
-    slo = Slo(latency_ms=400)
-    most, capacity = sizing().pods["serving"].most, 30.0
-    assert waiting(most, capacity * slo.latency_ms / 1e3) / capacity < Terms.of(slo, 40).timeout_s
+    of = sizing()
+    assert of.plan is not None
+    held = of.plan.held_per_gateway * of.pods["web"].least
+    assert held / of.plan.knee.capacity_rps < Terms.of(Slo(latency_ms=1000 * SLO_S), 40).timeout_s
 
 
 def test_an_unknown_control_is_refused():

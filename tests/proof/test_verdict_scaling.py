@@ -195,6 +195,7 @@ def test_the_oracle_makes_pods_just_early_enough():
     found = oracle_of(supply, 20, 2)
     assert (found.pod_seconds, found.oracle_pod_seconds) == (20, 20)
     assert (found.over_pod_seconds, found.under_pod_seconds) == (6, 4)
+    assert found.pods == ((0, 1), (2 * SECOND, 3), (7 * SECOND, 1))
 
 
 def test_the_oracle_keeps_the_autoscalers_minimum():
@@ -204,7 +205,8 @@ def test_the_oracle_keeps_the_autoscalers_minimum():
 
 
 def test_elasticity_is_relative_to_the_demand():
-    supply = Supply(np.array([2, 4, 1, 1]), np.array([2, 4, 1, 1]), np.array([1, 4, 3, 1]), np.array([1, 4, 3, 1]))
+    demand, ready = np.array([2, 4, 1, 1]), np.array([1, 4, 3, 1])
+    supply = Supply(np.arange(4) * SECOND, demand, demand, ready, ready)
     found = elasticity_of(supply, adaptations=2)
     assert found is not None
     assert (found.theta_u, found.theta_o) == (100 * 0.5 / 4, 100 * 2 / 4)

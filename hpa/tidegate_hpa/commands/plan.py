@@ -33,6 +33,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     parser.add_argument("--headroom", type=float, default=0.3, help="share of a pod left free at its target (0.3)")
     parser.add_argument("--min", type=int, default=2, help="fewest pods (2)")
     parser.add_argument("--max", type=int, help="most pods (for twice --rps or the trace's peak, else 10)")
+    parser.add_argument("--gateways", type=int, default=1, help="that share what may wait, at least (1)")
     parser.add_argument("--trace", metavar="CSV", type=Path, help="offset_s,requests: search headroom and window on it")
     parser.add_argument("--peak", type=float, metavar="RPS", help="scale the trace to this peak")
     parser.add_argument(
@@ -55,9 +56,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.headroom < 1:
         raise InputError(f"--headroom: expected a share from 0 on and below 1, got {arguments.headroom:g}")
     load = _load(arguments)
+    if arguments.gateways < 1:
+        raise InputError(f"--gateways: expected one or more, got {arguments.gateways}")
     slo_s = arguments.p99 or measured.slo_s
     peak = max(load) if load else 2 * arguments.rps if arguments.rps else None
-    plan = Plan(measured, arguments.headroom, arguments.min, arguments.max or 10, 300, slo_s)
+    plan = Plan(
+        measured, arguments.headroom, arguments.min, arguments.max or 10, 300, slo_s, gateways=arguments.gateways
+    )
     if arguments.max is None and peak is not None:
         most = max(arguments.min + 1, math.ceil(1.5 * peak / plan.rps_per_pod))
         plan = dataclasses.replace(plan, max_replicas=most)
@@ -129,8 +134,8 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
         else f"CPU: request {plan.cpu_request_m}m, target {plan.cpu_target} %"
     )
     print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
-    if plan.held_per_gateway is not None:
-        print(f"gateways: let {plan.held_per_gateway} rows in, worked on or waiting, so that overload shows")
+    if plan.knee.tier == "serving":
+        print(f"gateways: each lets {plan.held_per_gateway} rows in, worked on or waiting")
     if rps is not None:
         bare, comfortable = planning.pods_for(plan, rps)
         print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")

@@ -18,7 +18,7 @@ from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import Plan, attempt
-from tidegate_proof.live.asking import positive, whole
+from tidegate_proof.live.asking import positive, share, whole
 from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.knee import KneeRecord, Step
 from tidegate_proof.record.plan import TIERS, GeneratorLimits, Slo
@@ -53,12 +53,12 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option("--rows", type=whole, default=1, metavar="N", help="of each request (default 1)")
     option("--iterations", type=whole, default=200, metavar="N", help="of each row of work (default 200)")
     option("--latency-ms", type=positive, default=100.0, metavar="MS", help="p99 to be kept (default 100)")
-    option("--success", type=_share, default=0.999, metavar="SHARE", help="of right answers (default 0.999)")
+    option("--success", type=share, default=0.999, metavar="SHARE", help="of right answers (default 0.999)")
     option("--step-s", type=whole, default=10, metavar="S", help="of each load (default 10; 20 latencies at least)")
     option("--warm-up-s", type=_seconds, default=2, metavar="S", help="before each, not counted (default 2)")
     option("--lowest", type=positive, default=4.0, metavar="RPS", help="first load (default 4)")
     option("--highest", type=positive, default=20_000.0, metavar="RPS", help="no more than this (default 20000)")
-    option("--resolution", type=_share, default=0.03, metavar="SHARE", help="width of the bracket (default 0.03)")
+    option("--resolution", type=share, default=0.03, metavar="SHARE", help="width of the bracket (default 0.03)")
     option("--process", choices=arrivals.PROCESSES, default="poisson", help="of arrivals (default poisson)")
     option("--seed", type=int, default=1, help="of arrivals and rows (default 1)")
     option(
@@ -141,11 +141,4 @@ def _seconds(text: str) -> int:
     number = int(text)
     if number < 0:
         raise argparse.ArgumentTypeError(f"expected whole seconds, came {text}")
-    return number
-
-
-def _share(text: str) -> float:
-    number = float(text)
-    if not 0 < number < 1:
-        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, came {text}")
     return number

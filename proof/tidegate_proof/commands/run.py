@@ -11,19 +11,20 @@ from arrivals import ArrivalError
 from samples import SampleError
 from scenarios import SCENARIOS
 from signatures import SignatureError
+from tidegate_hpa.errors import InputError
 from tidegate_proof.engine.target import TargetError
 from tidegate_proof.live.address import AddressError
 from tidegate_proof.live.api import ApiError, UnreachableError
-from tidegate_proof.live.asking import add_place, place_of, positive, whole
+from tidegate_proof.live.asking import add_place, place_of, positive, share, whole
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import DeployError
 from tidegate_proof.live.kubectl import KubectlError
 from tidegate_proof.live.manifests import ManifestError
-from tidegate_proof.live.performance import Signals, has_keda, perform, target_for
+from tidegate_proof.live.performance import Signals, has_keda, perform
 from tidegate_proof.live.plan import Terms
 from tidegate_proof.live.progress import Progress
 from tidegate_proof.live.session import UnmetError, new_folder
-from tidegate_proof.live.sizing import FROZEN, PINNED
+from tidegate_proof.live.sizing import FROZEN, HEADROOM, PINNED
 from tidegate_proof.live.stop import Stop, StoppedError
 from tidegate_proof.live.trials import Order, OrderError, knee_used
 from tidegate_proof.record.errors import RecordError
@@ -32,7 +33,7 @@ from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.verdict.verify import Outcome
 
 TROUBLE = (KubectlError, DeployError, ManifestError, AddressError, ApiError, UnreachableError, UnmetError, OrderError,
-           RecordError, ArrivalError, TargetError, SignatureError, SampleError, OSError)  # fmt: skip
+           InputError, RecordError, ArrivalError, TargetError, SignatureError, SampleError, OSError)  # fmt: skip
 """What may keep a run from taking place; each says what was expected, what came and what to do."""
 
 EPILOG = """
@@ -63,7 +64,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     option("--back-s", type=whole, default=60, metavar="S", help="seconds that pods may take to help (default 60)")
     option("--duration", type=whole, metavar="S", help="in place of the scenario's own")
     option("--iterations", type=whole, metavar="N", help="of each row of model work, in place of the scenario's own")
-    option("--target", type=whole, metavar="N", help="pending predictions per model server (default: half the knee's)")
+    option("--headroom", type=share, default=HEADROOM, help=f"of a pod, free at its target (default {HEADROOM:g})")
     option("--cpu-only", action="store_true", help="do not scale on pending predictions, even where KEDA is there")
     option("--seed", type=int, default=1, help="of arrivals and rows (default 1)")
     add_place(parser)
@@ -99,8 +100,6 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
         knee, record = knee_used(args.knee, scenario) if args.knee else (None, None)
         latency_ms = args.latency_ms or (record.slo.latency_ms if record else 500.0)
         terms = Terms.of(Slo(latency_ms=latency_ms), args.back_s)
-        pending = record.knee.mean_pending if record and record.knee else None
-        inflight = not args.cpu_only and scenario.tier == "serving" and await has_keda(place)
         order = Order(
             scenario=scenario,
             capacity_rps=knee.capacity_rps if knee else args.capacity,
@@ -113,8 +112,8 @@ async def _run(args: argparse.Namespace, console: Console) -> Verdict:
         )
         signals = Signals(
             images=dict(args.image),
-            inflight_target=(args.target or target_for(pending)) if inflight else None,
-            within_slo=order.capacity_rps * latency_ms / 1e3,
+            pending=not args.cpu_only and await has_keda(place),
+            headroom=args.headroom,
         )
         name = "-".join(filter(None, (scenario.name, args.control)))
         return await perform(order, place, signals, new_folder(args.output, name), console)

@@ -1,5 +1,6 @@
 """Offers a load to a target by the engine, and sums it up as a step of the search."""
 
+import asyncio
 import itertools
 import secrets
 from collections.abc import Callable, Sequence
@@ -37,24 +38,14 @@ def schedule(process: arrivals.Process) -> Schedule:
     return made
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a tier used.
-
-    Attributes:
-        mean_pending: Requests in it on average; None where nobody told.
-        cores_used: Processors on average; None where nobody told.
-    """
-
-    mean_pending: float | None
-    cores_used: float | None
-
-
 class Meter(Protocol):
     """Tells what the tier under test uses."""
 
-    def over(self, start_ns: int, end_ns: int) -> Usage:
-        """Return the use between two times of `time.monotonic_ns()`, both of them past."""
+    async def cores(self, start_ns: int, end_ns: int) -> float | None:
+        """Return the processors used on average between two times of `time.monotonic_ns()`, which it waits for.
+
+        None where nobody told.
+        """
 
 
 @dataclass(slots=True)
@@ -70,7 +61,7 @@ class Offering:
         seed: Of the first step; the next one has the next seed.
         limits: How far the generator goes.
         tolerances: Up to where the generator vouches for a step.
-        meter: Of the tier under test; without it, pending is what the client has under way (Little's law).
+        meter: Of the tier under test.
     """
 
     target: Target
@@ -95,8 +86,13 @@ class Offering:
         columns = Columns(intended, f"knee-{secrets.token_hex(4)}")
         generator = Generator(self.target, self.payloads, columns, self.limits)
         start_ns = monotonic_ns() + NS // 4  # connections come about meanwhile
-        await generator.run(start_ns)
         after_ns, end_ns = self.warm_up_s * NS, seconds * NS
+        metering = asyncio.ensure_future(self._cores(start_ns + after_ns, start_ns + end_ns))
+        try:
+            await generator.run(start_ns)
+            cores = await metering
+        finally:
+            metering.cancel()
         step = sum_up(
             columns.requests(),
             (after_ns, end_ns),
@@ -104,10 +100,10 @@ class Offering:
             self.slo,
             Account.of(columns, generator.looks, after_ns).faults(self.tolerances),
         )
-        if self.meter is None:
-            return step
-        usage = self.meter.over(start_ns + after_ns, start_ns + end_ns)
-        return replace(step, mean_pending=usage.mean_pending, cores_used=usage.cores_used)
+        return replace(step, cores_used=cores)
+
+    async def _cores(self, start_ns: int, end_ns: int) -> float | None:
+        return None if self.meter is None else await self.meter.cores(start_ns, end_ns)
 
 
 def sum_up(requests: Requests, window_ns: tuple[int, int], offered_rps: float, slo: Slo, faults: Sequence[str]) -> Step:

@@ -44,6 +44,14 @@ def positive(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """Read a number between 0 and 1."""
+    number = float(text)
+    if not 0 < number < 1:
+        raise argparse.ArgumentTypeError(f"expected a share between 0 and 1, came {text}")
+    return number
+
+
 def _image(text: str) -> tuple[Tier, str]:
     tier, _, image = text.partition("=")
     for known in TIERS:

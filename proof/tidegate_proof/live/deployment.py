@@ -183,7 +183,7 @@ def unfit(autoscaler: Object | None, tier: Tier, sizing: Sizing) -> list[str]:
         return []  # whatever it knows, it changes nothing
     unknown = unknown_metrics(autoscaler)
     asked = [metric["type"] for metric in spec["metrics"]]
-    if tier == "serving" and sizing.inflight_target is not None and "External" not in asked:
+    if tier == "serving" and sizing.pending and "External" not in asked:
         unknown.append("pending predictions")
     if unknown:
         return [f"the {tier} autoscaler's {', '.join(unknown)}"]

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tidegate_proof.live.sizing import TIERS, Sizing, Tier
+from tidegate_hpa.manifests import files
+from tidegate_proof.live.sizing import DOWN_S, TIERS, Sizing, Tier
 
 PIN_LABEL = "tidegate.dev/pinned"
 PIN_SERVICE = "tidegate-serving-pinned"
@@ -45,6 +46,10 @@ def write(folder: Path, manifests: Path, namespace: str, sizing: Sizing) -> Path
     _write(sized, _sized(sized, manifests, sizing))
     (folder / "namespace").mkdir()
     _write(folder / "namespace", {"kind": "Component", "namespace": namespace})
+    if sizing.plan is not None:
+        (folder / "planned").mkdir()
+        for name, text in files(sizing.plan).items():
+            (folder / "planned" / name).write_text(text)
     _write(folder, _placed(folder, manifests, sizing))
     return folder
 
@@ -68,17 +73,29 @@ def _sized(folder: Path, manifests: Path, sizing: Sizing) -> Document:
 
 
 def _placed(folder: Path, manifests: Path, sizing: Sizing) -> Document:
-    """Place it in its namespace; there the component makes KEDA's object of the autoscaler as it is sized by then."""
-    inflight = sizing.inflight_target is not None
-    target = ("replace", "/spec/triggers/0/metadata/targetValue", str(sizing.inflight_target))
+    """Place it in its namespace, where the component makes KEDA's object; then the plan, and within bounds for all."""
+    most = sizing.pods["serving"].most
     return {
         "kind": "Kustomization",
         "resources": ["sized"],
         "components": [
             "namespace",
-            *([_relative(manifests, "components/inflight-autoscaling", folder)] if inflight else []),
+            *([_relative(manifests, "components/inflight-autoscaling", folder)] if sizing.pending else []),
+            *(["planned"] if sizing.plan is not None else []),
         ],
-        "patches": [_patch("ScaledObject", "tidegate-serving", target)] if inflight else [],
+        "patches": [
+            # A control may allow less than the plan
+            *(
+                _patch("HorizontalPodAutoscaler", f"tidegate-{tier}", ("replace", "/spec/maxReplicas", pods.most))
+                for tier, pods in sizing.pods.items()
+                if tier == "web" or not sizing.pending
+            ),
+            *(
+                [_patch("ScaledObject", "tidegate-serving", ("replace", "/spec/maxReplicaCount", most))]
+                if sizing.pending
+                else []
+            ),
+        ],
     }
 
 
@@ -98,16 +115,13 @@ def _tier(tier: Tier, sizing: Sizing) -> list[Document]:
             ("replace", "/spec/minReplicas", pods.least),
             ("replace", "/spec/maxReplicas", pods.most),
             ("replace", "/spec/metrics/0/resource/target/averageUtilization", sizing.cpu_target),
-            ("replace", "/spec/behavior/scaleDown/stabilizationWindowSeconds", sizing.down_s),
+            ("replace", "/spec/behavior/scaleDown/stabilizationWindowSeconds", DOWN_S),
         ),
     ]
 
 
 def _settings(sizing: Sizing) -> Document:
     settings = {"TIDEGATE_MODELS": sizing.model}
-    if sizing.waiting is not None:  # half of it worked on, half of it queued
-        half = str(max(1, sizing.waiting // (2 * sizing.pods["web"].least)))
-        settings |= {"TIDEGATE_MAX_INFLIGHT": half, "TIDEGATE_MAX_QUEUE": half}
     if sizing.pinned == "serving":
         settings["TIDEGATE_BACKENDS"] = f"endpointslice:{PIN_SERVICE}:8500"
     env = [{"name": name, "value": value} for name, value in settings.items()]

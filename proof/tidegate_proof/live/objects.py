@@ -90,8 +90,17 @@ def is_rolling(deployment: Object) -> bool:
 
 def condition(found: Object, kind: str) -> str:
     """Return the status of a condition: `True`, `False`, `Unknown`; empty without it."""
+    return _of_condition(found, kind, "status")
+
+
+def changed(found: Object, kind: str) -> str:
+    """Return when a condition last changed, RFC 3339; empty without it."""
+    return _of_condition(found, kind, "lastTransitionTime")
+
+
+def _of_condition(found: Object, kind: str, part: str) -> str:
     conditions: Iterable[Object] = found.get("status", {}).get("conditions") or ()
-    return next((str(one["status"]) for one in conditions if one["type"] == kind), "")
+    return next((str(one.get(part, "")) for one in conditions if one["type"] == kind), "")
 
 
 def stuck(pod: Object) -> str:

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tidegate_hpa.knee import read
 from tidegate_proof.live.conclusion import conclude, words
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.deployment import gone, name_for
 from tidegate_proof.live.preconditions import Need
 from tidegate_proof.live.session import Place, Stage, measure, staged
-from tidegate_proof.live.sizing import Sizing, Tier, fitted
+from tidegate_proof.live.sizing import HEADROOM, Sizing, Tier, fitted, planned
 from tidegate_proof.live.trials import Order, prepare
 from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.verdict.proof import KNEE
-
-LEAST_TARGET = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,33 +24,27 @@ class Signals:
 
     Attributes:
         images: `NAME:TAG` in place of the manifests' own, by tier.
-        inflight_target: Pending predictions for each model server; None for CPU alone.
-        within_slo: Requests that one model server answers in the time that the SLO gives one; None where nobody knows.
+        pending: Whether they can be scaled on pending predictions, beside CPU.
+        headroom: Share of a pod's capacity that is left free at its target.
     """
 
     images: Mapping[Tier, str]
-    inflight_target: int | None
-    within_slo: float | None = None
+    pending: bool
+    headroom: float = HEADROOM
 
     def sizing(self, order: Order) -> Sizing:
-        """Return how an order is deployed."""
+        """Return how an order is deployed: by a plan where there is a knee.
+
+        Raises:
+            InputError: The knee is not good enough to plan with.
+        """
         scenario = order.scenario
-        sized = fitted(
-            scenario.tier,
-            scenario.model,
-            images=self.images,
-            inflight_target=self.inflight_target,
-            within_slo=self.within_slo,
-        )
+        sized = fitted(scenario.tier, scenario.model, images=self.images)
+        if order.knee_file is not None:
+            slo_s = order.terms.slo.latency_ms / 1e3
+            limit = sized.pods[scenario.tier].cpu_m / 1000  # where nobody measured what a replica uses at its knee
+            sized = planned(sized, read(order.knee_file, limit), slo_s, headroom=self.headroom, pending=self.pending)
         return sized.broken(order.control, scenario.tier)
-
-
-def target_for(mean_pending: float | None) -> int:
-    """Return the pending predictions that a model server is to have: half of what it had at its knee.
-
-    There latencies are as long as they may be; at half of that queue there is room while a pod starts.
-    """
-    return max(LEAST_TARGET, round((mean_pending or 0) / 2))
 
 
 async def has_keda(place: Place) -> bool:
@@ -82,7 +75,7 @@ async def perform(order: Order, place: Place, signals: Signals, folder: Path, co
         console: Where a person looks, and may break it off.
 
     Raises:
-        UnmetError, StoppedError, OrderError: There was no run.
+        UnmetError, StoppedError, OrderError, InputError: There was no run.
         KubectlError, DeployError, AddressError, ApiError, UnreachableError: The cluster, before the run.
         OSError: The record could not be made.
     """

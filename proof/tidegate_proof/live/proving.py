@@ -14,8 +14,9 @@ from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import attempt
 from tidegate_proof.live import facts, priority
 from tidegate_proof.live.console import Console
+from tidegate_proof.live.cpu import CpuMeter
 from tidegate_proof.live.deployment import name_for
-from tidegate_proof.live.performance import Signals, judged, need_of, perform_on, target_for
+from tidegate_proof.live.performance import Signals, judged, need_of, perform_on
 from tidegate_proof.live.plan import Terms
 from tidegate_proof.live.programme import Item, Part
 from tidegate_proof.live.session import Place, Stage, staged
@@ -85,25 +86,20 @@ class Proving:
         name = name_for(part.tier)
         self.namespaces.append(name)
         # What a knee is searched with: one replica, no autoscaler in the way, as many waiting as it likes
-        alone = Signals(images=self.images, inflight_target=None)
+        alone = Signals(images=self.images, pending=False)
         unmeasured = Order(
             scenario=part.first, capacity_rps=part.search.highest_rps / part.first.peak_of_knee, knee=None,
             terms=Terms.of(part.slo, part.back_s), control=FROZEN, duration_s=part.items[0].duration_s,
         )  # fmt: skip
         need = need_of(unmeasured, alone.sizing(replace(unmeasured, control=None)), self.folder)
         async with staged(self.place, name, alone.sizing(unmeasured), need, self.console) as stage:
-            knee, record = await self.console.stop.during(self._knee(stage, part))
-            pending = record.knee.mean_pending if record.knee else None
-            signals = Signals(
-                images=self.images,
-                inflight_target=target_for(pending) if self.keda and part.tier == "serving" else None,
-                within_slo=knee.capacity_rps * part.slo.latency_ms / 1e3,
-            )
+            knee = await self.console.stop.during(self._knee(stage, part))
+            signals = Signals(images=self.images, pending=self.keda)
             for item in part.items:
                 if self.console.stop.reason is None:
                     await self._run(stage, part, item, knee, signals)
 
-    async def _knee(self, stage: Stage, part: Part) -> tuple[KneeUsed, KneeRecord]:
+    async def _knee(self, stage: Stage, part: Part) -> KneeUsed:
         """Search for the knee, and write it down.
 
         Raises:
@@ -121,6 +117,7 @@ class Proving:
             part.slo,
             warm_up_s=WARM_UP_S,
             seed=SEED,
+            meter=CpuMeter(stage.api, (await stage.tidegate.pods())[part.tier]),
         )
         with priority.raised():
             knee, steps, refusal = await attempt(offering, part.slo, part.search, self._tell(part))
@@ -146,9 +143,9 @@ class Proving:
         folder.mkdir()
         write_document(folder / KNEE, record)
         self.knees.append(folder.name)
-        used = knee_used(folder / KNEE, scenario)
+        used, _ = knee_used(folder / KNEE, scenario)
         self.console.say(
-            f"One {part.tier} replica takes {used[0].capacity_rps:.4g} requests/s ({time.monotonic() - began:.0f} s)"
+            f"One {part.tier} replica takes {used.capacity_rps:.4g} requests/s ({time.monotonic() - began:.0f} s)"
         )
         return used
 

@@ -1,9 +1,11 @@
 """How large a measured deployment is, and what its autoscalers are told."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from tidegate_hpa.knee import Knee
+from tidegate_hpa.planning import Plan
 
 Tier = Literal["web", "serving"]
 TIERS: tuple[Tier, ...] = ("web", "serving")
@@ -11,8 +13,11 @@ TIERS: tuple[Tier, ...] = ("web", "serving")
 REQUESTED = 3
 """A pod's limit as a multiple of its request."""
 
-LEAST_WAITING = 8
-"""Two for each half of each of two gateways."""
+DOWN_S = 15
+"""Window that the autoscalers look back on before they take pods away."""
+
+HEADROOM = 0.5
+"""Share of a pod's capacity that is left free at its target: one that works on one request at a time queues early."""
 
 FROZEN: Literal["frozen-hpa"] = "frozen-hpa"
 PINNED: Literal["pinned"] = "pinned"
@@ -46,21 +51,18 @@ class Sizing:
         pods: Of each tier.
         model: The only one that is served.
         images: `NAME:TAG` in place of the manifests' own, by tier.
-        inflight_target: Pending predictions for each model server, where KEDA is to read them; None for CPU alone.
-        waiting: Predictions that all gateways together may hold; past it they answer 429. None for as many as they do
-            by default.
-        cpu_target: Percent of the request; at three times the request, a pod is throttled.
-        down_s: Window that the autoscalers look back on before they take pods away.
+        plan: Targets, requests and limits of the tier that is measured; None before it is.
+        pending: Whether KEDA is to scale the model servers on pending predictions, beside CPU.
+        cpu_target: Percent of the request where there is no plan; at three times the request, a pod is throttled.
         pinned: The tier of which only the pods with a label get requests; None for none.
     """
 
     pods: Mapping[Tier, Pods]
     model: str
     images: Mapping[Tier, str]
-    inflight_target: int | None = None
-    waiting: int | None = None
+    plan: Plan | None = None
+    pending: bool = False
     cpu_target: int = 60 * REQUESTED
-    down_s: int = 15
     pinned: Tier | None = None
 
     def cpu_m(self) -> int:
@@ -84,14 +86,7 @@ class Sizing:
         raise ValueError(f"expected {FROZEN} or {PINNED}, came {control!r}")
 
 
-def fitted(
-    tier: Tier,
-    model: str,
-    *,
-    images: Mapping[Tier, str],
-    inflight_target: int | None = None,
-    within_slo: float | None = None,
-) -> Sizing:
+def fitted(tier: Tier, model: str, *, images: Mapping[Tier, str]) -> Sizing:
     """Return the sizing for runs on a tier: it may grow to four, the other has more than it needs and stands still.
 
     On two cores, generator, gateways, model servers and control plane share the processors: small pods leave room.
@@ -100,27 +95,29 @@ def fitted(
         tier: That is measured.
         model: That is asked.
         images: `NAME:TAG` in place of the manifests' own, by tier.
-        inflight_target: Pending predictions for each model server; None for CPU alone.
-        within_slo: Requests that one model server answers in the time that the SLO gives one; None where nobody knows.
     """
     pods: dict[Tier, Pods] = {
         "web": Pods(1, 4, 150) if tier == "web" else Pods(2, 2, 250),
         "serving": Pods(1, 4, 300) if tier == "serving" else Pods(2, 2, 500),
     }
-    inflight = tier == "serving"
-    return Sizing(
-        pods=pods,
-        model=model,
-        images=images,
-        inflight_target=inflight_target if inflight else None,
-        waiting=waiting(pods["serving"].most, within_slo) if inflight and within_slo else None,
-    )
+    return Sizing(pods=pods, model=model, images=images)
 
 
-def waiting(most: int, within_slo: float) -> int:
-    """Return how many predictions the gateways may hold: what all model servers answer in the time that the SLO gives.
+def planned(sizing: Sizing, knee: Knee, slo_s: float, *, headroom: float = HEADROOM, pending: bool) -> Sizing:
+    """Return a sizing with the targets that `tidegate-hpa plan` derives from a knee.
 
-    What is more would be answered too late by all of them, and is refused at once. One model server alone takes `most`
-    times the SLO for as many; clients wait longer than that (`plan.Terms.of`), so that nothing is lost meanwhile.
+    Args:
+        sizing: For the knee's tier.
+        knee: Of one of its replicas.
+        slo_s: What 99 of 100 requests are to keep.
+        headroom: Share of a pod's capacity that is left free at its target.
+        pending: Whether KEDA is there, for model servers.
     """
-    return max(LEAST_WAITING, math.ceil(most * within_slo))
+    tier: Tier = "web" if knee.tier == "web" else "serving"
+    pods, on_pending = sizing.pods[tier], pending and tier == "serving"
+    plan = Plan(
+        knee, headroom, pods.least, pods.most, DOWN_S, slo_s, on_pending=on_pending, gateways=sizing.pods["web"].least
+    )
+    # What is measured may lie a hair above the limit, and no pod may request more than that
+    limit_m = max(pods.cpu_m, plan.cpu_request_m or 0)
+    return replace(sizing, plan=plan, pending=on_pending, pods={**sizing.pods, tier: replace(pods, cpu_m=limit_m)})

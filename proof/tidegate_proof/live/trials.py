@@ -10,12 +10,13 @@ from scenarios import Scenario
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.live import facts
+from tidegate_proof.live.foresight import foresee
 from tidegate_proof.live.plan import Terms, hypothesis, phases, thresholds
 from tidegate_proof.live.session import Stage, Trial
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.knee import KneeRecord
 from tidegate_proof.record.manifest import digest
-from tidegate_proof.record.plan import Control, GeneratorLimits, KneeUsed, Plan, Shape
+from tidegate_proof.record.plan import Control, Forecast, GeneratorLimits, KneeUsed, Plan, Shape
 from tidegate_proof.verdict.intended import counts_of, rates_of
 
 
@@ -119,10 +120,24 @@ async def prepare(order: Order, stage: Stage) -> Trial:
     )
     rates = rates_of(draft)
     planned = phases(rates[terms.warm_up_s :], terms.warm_up_s, terms.back_s)
-    plan = replace(draft, phases=planned, thresholds=thresholds(planned, scenario.tier, terms))
+    counts = counts_of(draft, rates)
+    plan = replace(
+        draft,
+        phases=planned,
+        thresholds=thresholds(planned, scenario.tier, terms),
+        forecast=await _foreseen(order, stage, draft, counts),
+    )
     target = Target.of(stage.url)
     asked = await asyncio.to_thread(learn, target, scenario.model, seed=order.seed, iterations=scenario.work_iterations)
-    return Trial(plan, counts_of(plan, rates), requests_of(asked, scenario.rows, order.seed))
+    return Trial(plan, counts, requests_of(asked, scenario.rows, order.seed))
+
+
+async def _foreseen(order: Order, stage: Stage, plan: Plan, counts: Sequence[int]) -> Forecast | None:
+    """Forecast the replicas of the tier that is measured; None where there is no knee or no autoscaler."""
+    if order.knee_file is None or plan.tier not in plan.autoscaler:
+        return None
+    pods = (await stage.tidegate.pods())[plan.tier]
+    return await asyncio.to_thread(foresee, plan.tier, order.knee_file, plan.autoscaler[plan.tier], counts, pods)
 
 
 def _told(of: Sequence[object]) -> str:

@@ -138,6 +138,7 @@ class Oracle:
         oracle_pod_seconds: That the oracle would have had.
         over_pod_seconds: More than the oracle, summed over seconds with more.
         under_pod_seconds: Pods that were needed and not ready, summed over seconds.
+        pods: The oracle's.
     """
 
     capacity_rps: Real
@@ -146,6 +147,23 @@ class Oracle:
     oracle_pod_seconds: int
     over_pod_seconds: int
     under_pod_seconds: int
+    pods: Steps
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Agreement:
+    """The plan's forecast of a tier's desired replicas beside what came, over the seconds of the measured phases.
+
+    Attributes:
+        same_share: Of the seconds, with the very number that was forecast.
+        near_share: Of the seconds, with a number that lies within the forecast's of one period of the controller before
+            until one after: nobody knows beforehand when in its period the controller looks.
+        mean_difference: Replicas more than were forecast, on average.
+    """
+
+    same_share: Real
+    near_share: Real
+    mean_difference: Real
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

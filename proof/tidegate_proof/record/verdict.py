@@ -7,6 +7,7 @@ from tidegate_proof.record.documents import Real
 from tidegate_proof.record.load_figures import Generator, Heat, Lost, PhaseFigures, Total
 from tidegate_proof.record.plan import Tier
 from tidegate_proof.record.scaling_figures import (
+    Agreement,
     Efficiency,
     Elasticity,
     Oracle,
@@ -32,6 +33,7 @@ class Figures:
         efficiency: Of the plan's tier.
         oracle: Of tiers of known capacity: the plan's, with a knee.
         elasticity: The same.
+        forecast: Of tiers that the plan has one for.
         lost: Whole run.
         pods: By pod, of both tiers.
         spread: By tier.
@@ -48,6 +50,7 @@ class Figures:
     efficiency: Efficiency
     oracle: dict[Tier, Oracle]
     elasticity: dict[Tier, Elasticity]
+    forecast: dict[Tier, Agreement]
     lost: Lost
     pods: dict[str, PodShare]
     spread: dict[Tier, Spread]

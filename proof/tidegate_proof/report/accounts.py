@@ -20,6 +20,8 @@ def pods(run: Run) -> Section:
     parts: list[Part] = [_oracle(run)]
     if figures.elasticity:
         parts.append(_elasticity(run))
+    if run.record.plan.forecast is not None:
+        parts += [_forecast(run), Words([f"Forecast by {run.record.plan.forecast.source}."])]
     return Section("pods", "Pods", "Pods against an oracle", lead, parts)
 
 
@@ -59,6 +61,16 @@ def _elasticity(run: Run) -> Table:
 def _metrics(of: Elasticity) -> list[str]:
     shares = (of.theta_u, of.theta_o, of.tau_u, of.tau_o)
     return [*(f"{digits(share)} %" for share in shares), digits(of.adaptations_per_hour)]
+
+
+def _forecast(run: Run) -> Table:
+    titles = ("The very number", "Within one look of the controller", "More than forecast, on average")
+    columns = [Column("Tier"), *(Column(title, number=True) for title in titles)]
+    rows = [
+        [tier, percent(of.same_share), percent(of.near_share), f"{of.mean_difference:+.2g} pods"]
+        for tier, of in run.verdict.figures.forecast.items()
+    ]
+    return Table("Forecast", columns, rows, "There is no forecast.", "Desired pods, beside what the plan foresaw")
 
 
 def spread(run: Run) -> Section:

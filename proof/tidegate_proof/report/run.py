@@ -68,7 +68,9 @@ class Run:
         seen = self.verdict.figures.replicas[tier]
         forecast = self.record.plan.forecast
         foreseen = forecast.replicas.get(tier) if forecast else None
-        return Replicas(tier, _in_seconds(seen.desired), _in_seconds(seen.ready), foreseen)
+        oracle = self.verdict.figures.oracle.get(tier)
+        clairvoyant = _in_seconds(oracle.pods) if oracle else None
+        return Replicas(tier, _in_seconds(seen.desired), _in_seconds(seen.ready), foreseen, clairvoyant)
 
     @property
     def rows(self) -> list[PodRow]:

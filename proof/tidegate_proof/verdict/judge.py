@@ -10,6 +10,7 @@ from tidegate_proof.record.plan import Tier
 from tidegate_proof.record.scaling_figures import Elasticity, Oracle, Replicas, ScaleEvent
 from tidegate_proof.record.verdict import Figures, Verdict
 from tidegate_proof.verdict.efficiency import efficiency_of
+from tidegate_proof.verdict.foresight import agreements_of
 from tidegate_proof.verdict.load import generator_figures, heat, phase_figures, total_figures
 from tidegate_proof.verdict.lost import lost_requests
 from tidegate_proof.verdict.outcomes import SECOND, Outcomes, Windows
@@ -81,6 +82,7 @@ def figures_of(record: Record, rates: Sequence[float]) -> Figures:
         efficiency=efficiency_of(plan, replicas.get(plan.tier, nothing), outcomes, windows),
         oracle=oracle,
         elasticity=elasticity,
+        forecast=agreements_of(plan, replicas),
         lost=lost,
         pods=shares,
         spread={tier: spread_of(tier, shares) for tier in replicas},

@@ -15,7 +15,7 @@ from tidegate_proof.record.requests import Int
 from tidegate_proof.record.scaling_figures import Elasticity, Oracle, Replicas
 from tidegate_proof.verdict.outcomes import SECOND
 from tidegate_proof.verdict.pods import Pod
-from tidegate_proof.verdict.steps import at
+from tidegate_proof.verdict.steps import at, measured_seconds, sampled
 
 HOUR_S = 3600
 
@@ -25,6 +25,7 @@ class Supply:
     """Pods in each second of the measured phases, by their number at its start.
 
     Attributes:
+        starts_ns: Of each second.
         demand: Whole pods that the second's intended load needs, at least the autoscaler's minimum.
         oracle: Pods that the oracle has: those that any second within a pod's start delay from here needs, since that
             is when it has to make them.
@@ -32,6 +33,7 @@ class Supply:
         existing: That were there, Ready or not.
     """
 
+    starts_ns: Int
     demand: Int
     oracle: Int
     ready: Int
@@ -61,10 +63,10 @@ def supply_of(plan: Plan, rates: Sequence[float], capacity_rps: float, replicas:
     least = count(plan.autoscaler.get(plan.tier, {}), "minReplicas") or 1
     needed = np.maximum(least, np.ceil(np.array(rates, np.float64) / capacity_rps).astype(np.int64))
     ahead = np.array([needed[second : second + delay_s + 1].max() for second in range(len(needed))], np.int64)
-    spans = [np.arange(phase.start_s, phase.end_s) for phase in plan.phases if phase.measured]
-    seconds = np.concatenate([np.zeros(0, np.int64), *spans])
+    seconds = measured_seconds(plan)
     starts_ns = seconds * SECOND
-    return Supply(needed[seconds], ahead[seconds], at(replicas.ready, starts_ns), at(replicas.existing, starts_ns))
+    ready, existing = at(replicas.ready, starts_ns), at(replicas.existing, starts_ns)
+    return Supply(starts_ns, needed[seconds], ahead[seconds], ready, existing)
 
 
 def oracle_of(supply: Supply, capacity_rps: float, delay_s: int) -> Oracle:
@@ -76,6 +78,7 @@ def oracle_of(supply: Supply, capacity_rps: float, delay_s: int) -> Oracle:
         oracle_pod_seconds=int(supply.oracle.sum()),
         over_pod_seconds=int(np.maximum(0, supply.existing - supply.oracle).sum()),
         under_pod_seconds=int(np.maximum(0, supply.demand - supply.ready).sum()),
+        pods=sampled(supply.starts_ns, supply.oracle),
     )
 
 

@@ -5,6 +5,7 @@ from itertools import groupby
 
 import numpy as np
 
+from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.requests import Int
 from tidegate_proof.record.scaling_figures import Steps
 
@@ -33,3 +34,15 @@ def at(steps: Steps, times_ns: Int) -> Int:
     starts = np.array([t_ns for t_ns, _ in steps], np.int64)
     values = np.array([0, *(n for _, n in steps)], np.int64)
     return values[np.searchsorted(starts, times_ns, side="right")]
+
+
+def sampled(times_ns: Int, values: Int) -> Steps:
+    """Return the steps of a number that was looked at from time to time; at least one where it was looked at at all."""
+    changes = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    return tuple((int(times_ns[index]), int(values[index])) for index in changes)
+
+
+def measured_seconds(plan: Plan) -> Int:
+    """Return the seconds of the measured phases, in order."""
+    spans = [np.arange(phase.start_s, phase.end_s, dtype=np.int64) for phase in plan.phases if phase.measured]
+    return np.concatenate([np.zeros(0, np.int64), *spans])

@@ -15,9 +15,9 @@ from tidegate_proto.model_status_pb2 import GetModelStatusRequest, ModelVersionS
 from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.signature_pb2 import SignatureDef, TensorInfo
 from tidegate_proto.tensor_pb2 import DataType
-from tidegate_serving.errors import NotFound, ServingError
+from tidegate_serving.errors import ServingError
 from tidegate_serving.savedmodel import INIT_SIGNATURE
-from tidegate_serving.servicer import Servicer
+from tidegate_serving.servicer import Servicer, answer_to
 from tidegate_web import errors as http
 from tidegate_web.prediction import (
     UNCARRIED,
@@ -37,6 +37,21 @@ from tidegate_web.prediction import (
 
 BFLOAT16 = np.dtype(tf.bfloat16.as_numpy_dtype)
 FLOAT32 = np.dtype(np.float32)
+
+SAID: dict[grpc.StatusCode, type[http.TidegateError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: http.BadInput,
+    grpc.StatusCode.FAILED_PRECONDITION: http.BadInput,
+    grpc.StatusCode.OUT_OF_RANGE: http.BadInput,
+    grpc.StatusCode.NOT_FOUND: http.NotFound,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: http.Overloaded,
+    grpc.StatusCode.UNIMPLEMENTED: http.Unimplemented,
+    grpc.StatusCode.UNAVAILABLE: http.Unavailable,
+    grpc.StatusCode.DEADLINE_EXCEEDED: http.DeadlineExceeded,
+}
+"""How REST says a code; all others are faults of the server.
+
+Source: ToHTTPStatusCode in tensorflow_serving/model_servers/http_server.cc.
+"""
 
 Answer = TypeVar("Answer")
 
@@ -115,14 +130,9 @@ class InProcessPredictor:
                 return await asyncio.get_running_loop().run_in_executor(self._threads, answer)
         except TimeoutError:
             raise http.DeadlineExceeded("The model did not answer in time") from None
-        except NotFound as error:
-            raise http.NotFound(error.text) from None
-        except ServingError as error:
-            raise http.BadInput(error.text) from None
-        except tf.errors.OpError as error:
-            text = ServingError(error.message or "the graph failed").text
-            kind = http.BadInput if isinstance(error, tf.errors.InvalidArgumentError) else http.BackendFault
-            raise kind(text) from None
+        except (ServingError, tf.errors.OpError) as error:
+            code, text = answer_to(error)
+            raise SAID.get(code, http.BackendFault)(text) from None
 
 
 def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:
