@@ -27,6 +27,7 @@ class Capacity:
         cpu_request_m: CPU that a pod requests, in millicores: utilisation is per cent of it.
         idle_cpu_m: CPU of a pod that does nothing, in millicores.
         max_pending: requests that a pod holds, worked on or waiting, before it sheds; None = all.
+        measured: requests/s of a pod and requests pending in it, from no load on; where there are none, theory tells.
     """
 
     service_time_s: float
@@ -37,6 +38,7 @@ class Capacity:
     cpu_request_m: int = 100
     idle_cpu_m: int = 0
     max_pending: int | None = None
+    measured: tuple[tuple[float, float], ...] = ()
 
     def throughput(self, pods: int) -> float:
         """Return the requests per second that `pods` pods serve at most."""
@@ -72,6 +74,8 @@ class Capacity:
         slots = pods * self.concurrency
         if served >= limit:
             return float(slots)
+        if self.measured:
+            return pods * _between((*self.measured, (limit / pods, float(self.concurrency))), served / pods)
         waiting = served * _waiting_share(served / limit, slots) / (limit - served)
         # What waits for longer than a second is the backlog's
         return slots * served / limit + min(waiting, served)
@@ -79,6 +83,13 @@ class Capacity:
     def needed(self, rate: float, slo_s: float, maximum: int) -> int:
         """Return the fewest pods, up to `maximum`, that keep 99 of 100 requests within `slo_s` seconds."""
         return _needed(self, rate, slo_s, maximum)
+
+
+def _between(points: tuple[tuple[float, float], ...], at: float) -> float:
+    """Interpolate; the first point lies at 0, the last one beyond `at`."""
+    right = next(place for place, (where, _) in enumerate(points) if where > at)
+    (low, below), (high, above) = points[right - 1 : right + 1]
+    return below + (above - below) * (at - low) / (high - low)
 
 
 def _waiting_share(load: float, slots: int) -> float:

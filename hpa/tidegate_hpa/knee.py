@@ -179,6 +179,8 @@ def _seconds(node: Node, key: str) -> float | None:
 def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
     """Return a pod that is as fast as the measured one when idle, and whose knee lies where the measured one's does.
 
+    Up to there as much is pending in it as was measured.
+
     Args:
         knee: the measurement.
         cpu_request_m: millicores that it requests.
@@ -190,7 +192,9 @@ def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
         middle = (low + high) / 2
         late = _pod(alone, middle, cpu_s, cpu_request_m).latency_p99(1, knee.capacity_rps) > knee.slo_s
         low, high = (middle, high) if late else (low, middle)
-    return _pod(alone, high, cpu_s, cpu_request_m)
+    told = [(step.offered_rps, step.mean_pending) for step in knee.steps if step.mean_pending is not None]
+    kept = tuple((rps, pending) for rps, pending in told if rps <= knee.capacity_rps)
+    return replace(_pod(alone, high, cpu_s, cpu_request_m), measured=((0.0, 0.0), *kept) if kept else ())
 
 
 def _pod(alone_s: float, saturation_rps: float, cpu_s: float, cpu_request_m: int) -> Capacity:

@@ -14,7 +14,9 @@ import pytest
 from tests.cluster.cluster import URL, user_kubectl, wait_for
 from tests.cluster.overlay import ROOT
 from tidegate_proof.record.documents import read_document
+from tidegate_proof.record.folder import VERDICT
 from tidegate_proof.record.proof import PROOF, Proof
+from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.verdict.verify import Outcome, verify
 
 PROVE_S = 1500
@@ -77,3 +79,6 @@ def test_a_short_proof_passes_and_its_controls_fail(tmp_path):
         ("pinned", False),
     ]
     assert not proven.void
+    for run in proven.runs:  # each applied the plan of the knee, whose forecast counts among its thresholds
+        verdict = read_document(folder / run.folder / VERDICT, Verdict)
+        assert "as foreseen" in {threshold.name for threshold in verdict.thresholds}

@@ -165,3 +165,12 @@ def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, caps
 def test_an_objective_that_no_load_kept_is_refused(written, capsys):
     assert main(["plan", str(written()), "--p99", "0.001"]) == 2
     assert "one replica has kept" in capsys.readouterr().err
+
+
+def test_as_much_is_pending_in_the_fitted_pod_as_was_measured_up_to_its_knee(written):
+    pod = knee.fitted(knee.read(written()), 240)
+    assert [pod.pending(3, 3 * rps) for rps in (4.0, 12.0, 24.0)] == pytest.approx([0.6, 1.8, 3.6])
+    beyond = [pod.pending(1, rps) for rps in (24.0, 25.0, 40.0, 1000.0)]
+    assert beyond == sorted(beyond)
+    unmeasured = [step(rps) | {"mean_pending": None} for rps in (4.0, 8.0, 16.0, 24.0, 32.0)]
+    assert knee.fitted(knee.read(written(steps=unmeasured)), 240).measured == ()

@@ -58,7 +58,7 @@ def test_phases_follow_on_one_another_to_the_end_and_have_names_of_their_own(rat
 
 
 def test_a_step_must_lose_nothing_react_settle_use_every_pod_and_let_pods_go():
-    asked = {one.name: one for one in thresholds(phases(STEP, 15, 40), "serving", TERMS)}
+    asked = {one.name: one for one in thresholds(phases(STEP, 15, 40), "serving", TERMS, foreseen=True)}
     assert asked["nothing lost"].limit == 0
     assert asked["p99 while settled"].metric == "phases.settled.latency_ns.p99"
     assert asked["p99 while settled"].limit == 500 * MS

@@ -12,7 +12,7 @@ from tidegate_proof.commands.run import code_of
 from tidegate_proof.knee.search import BACKLOG
 from tidegate_proof.live.asking import add_place, positive, whole
 from tidegate_proof.live.plan import Terms, phases, thresholds
-from tidegate_proof.live.programme import FULL, SHORT, Part, sized
+from tidegate_proof.live.programme import FULL, ITERATIONS, ROWS, SHORT, Part, sized
 from tidegate_proof.live.sizing import FROZEN, PINNED
 from tidegate_proof.live.trials import Order, OrderError, knee_used
 from tidegate_proof.record.documents import write_document
@@ -48,7 +48,7 @@ def test_every_run_has_time_for_pods_to_come_and_something_to_reach(part: Part):
         order = Order(scenario=item.scenario, capacity_rps=30, knee=None, terms=terms, duration_s=item.duration_s)
         plan = replace(a_plan(), shape=order.shape(), warm_up_s=terms.warm_up_s)
         planned = phases(rates_of(plan)[terms.warm_up_s :], terms.warm_up_s, terms.back_s)
-        assert thresholds(planned, part.tier, terms)
+        assert thresholds(planned, part.tier, terms, foreseen=False)
         if "step" in item.scenario.name:
             assert [phase.name for phase in planned] == ["warm-up", "low", "react", "settled", "down"]
 
@@ -70,8 +70,9 @@ def test_a_knee_of_something_else_is_refused(tmp_path):
     assert measured == knee(30)
 
 
-def test_a_scenario_without_iterations_stays_as_it_is():
-    assert sized(SCENARIOS["web-step"]) == SCENARIOS["web-step"]
+def test_requests_of_a_programme_cost_enough_to_keep_its_record_small():
+    assert sized(SCENARIOS["step"]) == replace(SCENARIOS["step"], work_iterations=ITERATIONS)
+    assert sized(SCENARIOS["web-step"]) == replace(SCENARIOS["web-step"], rows=ROWS)
 
 
 def verdict(*, passed: bool | None) -> Verdict:

@@ -15,6 +15,9 @@ from tidegate_proof.live.api import Object
 from tidegate_proof.live.objects import changed
 from tidegate_proof.record.plan import Forecast, Tier
 
+QUIET_S = 30
+"""Before a run nobody asks for anything, which the signals still remember when it begins: they are means of 15 s."""
+
 
 def foresee(
     tier: Tier, knee: Path, autoscaler: Mapping[str, object], arrivals: Sequence[int], pods: Sequence[Object]
@@ -32,11 +35,13 @@ def foresee(
         start_s = median(map(started_in_s, pods))
         request_m = requested_m(pods[0])
         measured = read(knee, request_m / 1000)  # a plan's request is what a replica uses at its knee
-        foreseen = forecast(measured, autoscaler, arrivals, Delays(pod_start_s=start_s), cpu_request_m=request_m)
+        quiet = [0] * QUIET_S
+        delays = Delays(pod_start_s=start_s)
+        foreseen = forecast(measured, autoscaler, [*quiet, *arrivals], delays, cpu_request_m=request_m)
     except InputError as error:
         return Forecast(replicas={}, source=f"none: {error}")
     source = f"tidegate-hpa {version('tidegate-hpa')}; a pod is Ready {start_s:g} s after it was made"
-    return Forecast(replicas={tier: tuple(foreseen)}, source=source)
+    return Forecast(replicas={tier: tuple((max(0, at - QUIET_S), pods) for at, pods in foreseen)}, source=source)
 
 
 def started_in_s(pod: Object) -> float:

@@ -12,7 +12,7 @@ from tidegate_proof.engine.target import TargetError
 from tidegate_proof.live.api import Api, ApiError, Object, UnreachableError
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.journal import Clock, Journal
-from tidegate_proof.live.objects import WATCHED
+from tidegate_proof.live.objects import EVENTS, WATCHED
 from tidegate_proof.live.pods import Pods
 from tidegate_proof.live.progress import moment
 from tidegate_proof.live.telemetry import Telemetry
@@ -63,7 +63,9 @@ class Observation:
         self._watches = [Watch(api, namespace, kind, self, time.monotonic) for kind in WATCHED]
 
     def change(self, change: str, kind: str, found: Object) -> None:
-        """Take what a watch told."""
+        """Take what a watch told; events of before the run are another run's."""
+        if kind == EVENTS.name and self._clock() < 0:
+            return
         self._journal.change(change, kind, found)
         self._pods.change(change, kind, found)
         if kind == "Pod":

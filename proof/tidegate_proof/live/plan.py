@@ -13,6 +13,9 @@ MOST_PHASES = 8
 SPREAD = 0.25
 """Least share of its fair share that a pod must get while it is Ready."""
 
+NEAR = 0.7
+"""Least share of seconds with a number of replicas that was forecast; a forecast of no change has half of a step's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -70,8 +73,15 @@ def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, 
     return tuple(made)
 
 
-def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Threshold, ...]:
-    """Return what decides, whatever a control breaks: the same for every run of a scenario."""
+def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: bool) -> tuple[Threshold, ...]:
+    """Return what decides, whatever a control breaks: the same for every run of a scenario.
+
+    Args:
+        planned: The run's phases.
+        tier: That is measured.
+        terms: What is promised.
+        foreseen: Whether there is a forecast of its replicas.
+    """
     slo = terms.slo
     made = [
         Threshold(name="nothing lost", metric="total.lost", op="==", limit=0,
@@ -96,6 +106,12 @@ def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms) -> tuple[Thre
         made.append(
             Threshold(name="pods go again", metric=f"reaction.{tier}.downs", op=">=", limit=1,
                       why="an autoscaler that only adds is a bill")
+        )  # fmt: skip
+    if foreseen:
+        made.append(
+            Threshold(name="as foreseen", metric=f"forecast.{tier}.near_share", op=">=", limit=NEAR,
+                      why="share of seconds with a number of replicas that was forecast, give or take a period of the "
+                          "controller")
         )  # fmt: skip
     return tuple(made)
 

@@ -121,12 +121,10 @@ async def prepare(order: Order, stage: Stage) -> Trial:
     rates = rates_of(draft)
     planned = phases(rates[terms.warm_up_s :], terms.warm_up_s, terms.back_s)
     counts = counts_of(draft, rates)
-    plan = replace(
-        draft,
-        phases=planned,
-        thresholds=thresholds(planned, scenario.tier, terms),
-        forecast=await _foreseen(order, stage, draft, counts),
-    )
+    forecast = await _foreseen(order, stage, draft, counts)
+    foreseen = forecast is not None and scenario.tier in forecast.replicas
+    decisive = thresholds(planned, scenario.tier, terms, foreseen=foreseen)
+    plan = replace(draft, phases=planned, thresholds=decisive, forecast=forecast)
     target = Target.of(stage.url)
     asked = await asyncio.to_thread(learn, target, scenario.model, seed=order.seed, iterations=scenario.work_iterations)
     return Trial(plan, counts, requests_of(asked, scenario.rows, order.seed))
