@@ -16,8 +16,7 @@ import numpy as np
 
 from tidegate_proto.server_config_pb2 import BatchingParameters
 from tidegate_serving.errors import FailedPrecondition, InvalidArgument, Unavailable
-from tidegate_serving.savedmodel import Run
-from tidegate_serving.tensors import Array
+from tidegate_serving.tensors import Array, Run
 
 Kind = tuple[tuple[int, ...], ...]
 """What tasks of one batch have in common: the shapes of their tensors without the first dimension."""

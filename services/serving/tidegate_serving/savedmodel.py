@@ -4,6 +4,7 @@ The TensorFlow 1 session loads what `tf.saved_model.load` cannot (models without
 loader does, and calls into it cost a tenth of an eager signature's.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,17 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 
 from tidegate_proto.signature_pb2 import SignatureDef
+from tidegate_serving.eager import EagerSignatures, unrestored
 from tidegate_serving.errors import InvalidArgument
-from tidegate_serving.tensors import Array, dtype_name
+from tidegate_serving.tensors import Array, Run, dtype_name
 
 INIT_SIGNATURE = "__saved_model_init_op"
 """Kept among the signatures by TensorFlow; nobody can call it."""
 
-Run = Callable[..., list[Array]]
-"""From the tensors of some feeds, in their order, to those of some fetches."""
+log = logging.getLogger(__name__)
+
+SHOWN = 5
+"""Names of variables that a line of the log has."""
 
 
 class LoadError(Exception):
@@ -98,7 +102,28 @@ class SavedModel:
             name: SignatureDef.FromString(signature.SerializeToString())
             for name, signature in meta_graph.signature_def.items()
         }
+        self._eager = self._found_by_objects(folder)
         self._calls: dict[tuple[tuple[str, ...], tuple[str, ...]], _Call] = {}
+
+    def _found_by_objects(self, folder: Path) -> EagerSignatures | None:
+        """Load a model again whose variables the graph alone does not restore; None for all others.
+
+        Raises:
+            LoadError: It cannot be loaded that way either.
+        """
+        missing = unrestored(self._session, self.signatures)
+        if not missing:
+            return None
+        log.warning(
+            "TF Serving cannot run this model: its signatures read variables that its graph does not restore; it is "
+            "run as TensorFlow's own loader makes it, which is slower. Write Keras models by model.export",
+            extra={"folder": str(folder), "variables": missing[:SHOWN]},
+        )
+        try:
+            return EagerSignatures(folder, self.options.tags, self.signatures)
+        except Exception as error:  # as above
+            self._session.close()
+            raise LoadError(f"{folder}: {str(error)[:500]}", getattr(error, "error_code", 0)) from error
 
     def close(self) -> None:
         """Give the memory back."""
@@ -142,6 +167,8 @@ class SavedModel:
             return None
 
     def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Run:
+        if self._eager is not None:
+            return self._eager.prepared(feeds, fetches)
         make_callable: Callable[[Any], Run] | None = getattr(self._session, "_make_callable_from_options", None)
         if make_callable is None:  # it is TensorFlow's own, not promised: the public way is slower
             return lambda *tensors: self._session.run(list(fetches), dict(zip(feeds, tensors, strict=True)))

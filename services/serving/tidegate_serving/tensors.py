@@ -4,7 +4,7 @@ Source: tensorflow/core/framework/tensor.cc.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,6 +16,9 @@ from tidegate_proto.tensor_pb2 import DataType, TensorProto
 from tidegate_serving.errors import InvalidArgument
 
 Array = npt.NDArray[np.generic]
+
+Run = Callable[..., list[Array]]
+"""Runs a graph: from the tensors of some feeds, in their order, to those of some fetches."""
 
 LARGEST_FILL = 2**28
 """Bytes that a tensor may claim beyond what was sent: its last value fills the shape, and a few bytes must not take
