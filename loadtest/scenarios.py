@@ -35,6 +35,8 @@ class Scenario:
         trace: The file in `TRACES` that the shape `trace` follows, else None.
         time_scale: Seconds of the trace that pass in a second of the run.
         process: How arrivals lie within a second.
+        added_every_s: Seconds in which the autoscaler may add one replica, so that each number of them is seen at
+            work; None for as fast as it can. Locust does not set it.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Scenario:
     trace: str | None = None
     time_scale: float = 1.0
     process: Process = "poisson"
+    added_every_s: int | None = None
 
     @property
     def trace_path(self) -> Path | None:
@@ -129,6 +132,16 @@ SCENARIOS = {
             base_of_knee=0.3,
             peak_of_knee=1.4,
             duration_s=1800,
+        ),
+        Scenario(
+            name="overload",
+            title="more than four replicas do, of which one comes every 45 seconds",
+            hypothesis="Each model server that is added does as much as the first: throughput grows with their number.",
+            shape="soak",
+            base_of_knee=0.3,
+            peak_of_knee=5.0,
+            duration_s=300,
+            added_every_s=45,
         ),
         Scenario(
             name="trace",

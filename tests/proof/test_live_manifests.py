@@ -148,3 +148,10 @@ def test_clients_wait_longer_than_one_model_server_takes_for_all_that_gateways_h
 def test_an_unknown_control_is_refused():
     with pytest.raises(ValueError, match="frozen-hpa or pinned"):
         sizing().broken("asleep", "serving")
+
+
+def test_an_overload_adds_one_replica_at_a_time(tmp_path):
+    found = rendered(tmp_path, sizing().one_every(45))
+    up = found["ScaledObject", "tidegate-serving"]["spec"]["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert up["scaleUp"]["policies"] == [{"type": "Pods", "value": 1, "periodSeconds": 45}]
+    assert fitted("serving", "work", images={}).one_every(45).plan is None

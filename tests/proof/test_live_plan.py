@@ -67,6 +67,13 @@ def test_a_step_must_lose_nothing_react_settle_use_every_pod_and_let_pods_go():
     assert asked["pods go again"].metric == "reaction.serving.downs"
 
 
+def test_an_overload_must_show_that_each_replica_adds_to_it_and_keeps_no_promise():
+    planned = phases([float(n) for n in range(100)], 5, 40)
+    asked = {one.name: one for one in thresholds(planned, "serving", TERMS, foreseen=False, overloaded=True)}
+    assert asked.keys() == {"nothing lost", "each replica adds to it"}
+    assert (asked["each replica adds to it"].metric, asked["each replica adds to it"].op) == ("efficiency.least", ">=")
+
+
 def test_a_control_says_in_its_hypothesis_that_it_must_fail():
     assert "must fail" in hypothesis("It scales.", "pinned")
     assert hypothesis("It scales.", None) == "It scales."

@@ -268,18 +268,19 @@ def test_usl_finds_the_law_that_made_the_points():
     assert (found.usl.lambda_rps, found.usl.sigma, found.usl.kappa) == pytest.approx((1000, 0.05, 0.01), rel=0.05)
     assert found.usl.r2 > 0.999
     assert found.points[3].efficiency == pytest.approx(law(4) / 4000, rel=0.01)
+    assert found.least == found.points[-1].efficiency
 
 
 def test_too_few_points_are_not_fitted():
     found = _efficiency([100, 190, 270])
     assert found.usl is None
-    assert found.reason == "3 numbers of replicas were saturated, a fit needs 4"
+    assert found.reason == "numbers of replicas that were saturated: 3, a fit needs 4"
 
 
 def test_replicas_that_were_not_asked_for_all_they_can_are_not_fitted():
     found = _efficiency([10, 20, 30, 40, 50], refused=False)
     assert not any(point.saturated for point in found.points)
-    assert found.usl is None
+    assert (found.usl, found.least) == (None, None)
     assert found.one_rps == records.CAPACITY_RPS
 
 

@@ -44,6 +44,8 @@ class Signals:
             slo_s = order.terms.slo.latency_ms / 1e3
             limit = sized.pods[scenario.tier].cpu_m / 1000  # where nobody measured what a replica uses at its knee
             sized = planned(sized, read(order.knee_file, limit), slo_s, headroom=self.headroom, pending=self.pending)
+        if scenario.added_every_s is not None:
+            sized = sized.one_every(scenario.added_every_s)
         return sized.broken(order.control, scenario.tier)
 
 

@@ -13,6 +13,9 @@ MOST_PHASES = 8
 SPREAD = 0.25
 """Least share of its fair share that a pod must get while it is Ready."""
 
+EFFICIENT = 0.7
+"""Least share of its fair share that a replica must add: the rest is contention."""
+
 NEAR = 0.7
 """Least share of seconds with a number of replicas that was forecast; a forecast of no change has half of a step's."""
 
@@ -73,7 +76,9 @@ def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, 
     return tuple(made)
 
 
-def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: bool) -> tuple[Threshold, ...]:
+def thresholds(
+    planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: bool, overloaded: bool = False
+) -> tuple[Threshold, ...]:
     """Return what decides, whatever a control breaks: the same for every run of a scenario.
 
     Args:
@@ -81,11 +86,15 @@ def thresholds(planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: 
         tier: That is measured.
         terms: What is promised.
         foreseen: Whether there is a forecast of its replicas.
+        overloaded: Whether more is asked all the time than all replicas do, to see how much that is.
     """
     slo = terms.slo
     made = [
         Threshold(name="nothing lost", metric="total.lost", op="==", limit=0,
                   why="pods come and go, and every request that was sent is answered"),
+        Threshold(name="each replica adds to it", metric="efficiency.least", op=">=", limit=EFFICIENT,
+                  why="least throughput of N replicas, by N times that of one")
+        if overloaded else
         Threshold(name="violation seconds", metric="total.violation_s", op="<=", limit=terms.violation_s,
                   why="the promise is broken only while new pods come"),
     ]  # fmt: skip

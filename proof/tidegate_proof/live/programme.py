@@ -100,6 +100,7 @@ FULL = (
             *with_controls("step", 160, repeats=3),
             Item(sized(SCENARIOS["ramp"]), 300),
             Item(sized(SCENARIOS["sawtooth"]), 360),
+            Item(sized(SCENARIOS["overload"]), SCENARIOS["overload"].duration_s),
         ],
     ),
     Part(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tidegate_hpa.autoscaler import Policy, ScalingRules
 from tidegate_hpa.knee import Knee
 from tidegate_hpa.planning import Plan
 
@@ -69,6 +70,11 @@ class Sizing:
         """Return the millicores that all pods together request at most."""
         return sum(pods.most * pods.request_m for pods in self.pods.values())
 
+    def one_every(self, seconds: int) -> "Sizing":
+        """Return it with a plan, if there is one, that adds one pod in so many seconds."""
+        slow = ScalingRules(0, "Max", (Policy("Pods", 1, seconds),))
+        return self if self.plan is None else replace(self, plan=replace(self.plan, scale_up=slow))
+
     def broken(self, control: str | None, tier: Tier) -> "Sizing":
         """Return it with what a control breaks in a tier; itself without a control.
 
@@ -115,9 +121,8 @@ def planned(sizing: Sizing, knee: Knee, slo_s: float, *, headroom: float = HEADR
     """
     tier: Tier = "web" if knee.tier == "web" else "serving"
     pods, on_pending = sizing.pods[tier], pending and tier == "serving"
-    plan = Plan(
-        knee, headroom, pods.least, pods.most, DOWN_S, slo_s, on_pending=on_pending, gateways=sizing.pods["web"].least
-    )
+    gateways = sizing.pods["web"].least
+    plan = Plan(knee, headroom, pods.least, pods.most, DOWN_S, slo_s, on_pending=on_pending, gateways=gateways)
     # What is measured may lie a hair above the limit, and no pod may request more than that
     limit_m = max(pods.cpu_m, plan.cpu_request_m or 0)
     return replace(sizing, plan=plan, pending=on_pending, pods={**sizing.pods, tier: replace(pods, cpu_m=limit_m)})

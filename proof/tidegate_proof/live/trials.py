@@ -123,7 +123,9 @@ async def prepare(order: Order, stage: Stage) -> Trial:
     counts = counts_of(draft, rates)
     forecast = await _foreseen(order, stage, draft, counts)
     foreseen = forecast is not None and scenario.tier in forecast.replicas
-    decisive = thresholds(planned, scenario.tier, terms, foreseen=foreseen)
+    decisive = thresholds(
+        planned, scenario.tier, terms, foreseen=foreseen, overloaded=scenario.added_every_s is not None
+    )
     plan = replace(draft, phases=planned, thresholds=decisive, forecast=forecast)
     target = Target.of(stage.url)
     asked = await asyncio.to_thread(learn, target, scenario.model, seed=order.seed, iterations=scenario.work_iterations)

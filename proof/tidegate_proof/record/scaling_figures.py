@@ -117,12 +117,14 @@ class Efficiency:
     Attributes:
         points: By n.
         one_rps: What one does, that efficiency is relative to; None where nobody measured it.
+        least: The lowest efficiency of several saturated replicas; None without any.
         usl: None where it could not be fitted.
         reason: Why not.
     """
 
     points: tuple[EfficiencyPoint, ...]
     one_rps: Real | None
+    least: Real | None
     usl: Usl | None
     reason: str | None
 

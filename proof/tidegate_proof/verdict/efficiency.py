@@ -47,7 +47,8 @@ def efficiency_of(plan: Plan, replicas: Replicas, outcomes: Outcomes, windows: W
     )
     saturated = [(point.n, point.throughput_rps) for point in points if point.saturated]
     usl, reason = _fit(saturated)
-    return Efficiency(points=points, one_rps=one, usl=usl, reason=reason)
+    grown = [point.efficiency for point in points if point.saturated and point.n > 1 and point.efficiency is not None]
+    return Efficiency(points=points, one_rps=one, least=min(grown, default=None), usl=usl, reason=reason)
 
 
 def _best_stretches(
@@ -73,7 +74,7 @@ def _best_stretches(
 
 def _fit(points: Sequence[tuple[int, float]]) -> tuple[Usl | None, str | None]:
     if len(points) < LEAST_POINTS:
-        return None, f"{len(points)} numbers of replicas were saturated, a fit needs {LEAST_POINTS}"
+        return None, f"numbers of replicas that were saturated: {len(points)}, a fit needs {LEAST_POINTS}"
     n, x = (np.array(column, np.float64) for column in zip(*points, strict=True))
     try:
         (one, sigma, kappa), _ = curve_fit(
