@@ -175,7 +175,10 @@ def test_metrics_carry_tf_servings_names_whatever_a_scraper_prefers(client, mode
     with urllib.request.urlopen(urllib.request.Request(url, headers={"Accept": accept}), timeout=5) as answer:
         text = answer.read().decode()
         assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "# TYPE :tensorflow:serving:request_count counter\n" in text
     assert ':tensorflow:serving:request_count{model_name="and_gate",status="OK"}' in text
+    assert ':tensorflow:serving:request_latency_count{model_name="and_gate",API="Predict",entrypoint="GRPC"}' in text
+    assert ':tensorflow:serving:runtime_latency_count{model_name="and_gate",API="Predict",runtime="TF1"}' in text
     assert "unknown" not in {line.split("{")[0] for line in text.splitlines()}
 
 

@@ -100,6 +100,36 @@ def test_what_cannot_be_answered_has_a_text_and_the_right_status(ask, path, body
     assert answer["error"].startswith(text)
 
 
+def test_requests_are_counted_by_model_and_code_and_timed_by_method(ask, model_server):
+    """As TF Serving does: bodies that cannot be read count too, and status and metadata are of no API."""
+
+    def page() -> list[str]:
+        url = f"http://127.0.0.1:{model_server.rest_port}/monitoring/prometheus/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            text: str = answer.read().decode()
+        return text.splitlines()
+
+    def value(name: str, labels: str) -> float:
+        found = [
+            line for line in page() if line.startswith(f':tensorflow:serving:{name}{{model_name="and_gate",{labels}}} ')
+        ]
+        return float(found[0].rpartition(" ")[2]) if found else 0
+
+    def values() -> list[float]:
+        apis = [value("request_latency_count", f'API="{api}",entrypoint="REST"') for api in ("predict", "")]
+        return [
+            *apis,
+            value("request_count", 'status="INVALID_ARGUMENT"'),
+            value("request_count", 'status="NOT_FOUND"'),
+        ]
+
+    before = values()
+    for path, body in ((f"{GATE}:predict", b"{"), (f"{GATE}:predict", {"instances": [[1, 1]]}), (GATE, None)):
+        ask(path, body)
+    ask(f"{GATE}/versions/9:predict", {"instances": [[1, 1]]})
+    assert [now - then for now, then in zip(values(), before, strict=True)] == [1, 1, 1, 1]
+
+
 def test_curl_gets_an_answer_as_the_tutorials_show_it(model_server):
     url = f"http://127.0.0.1:{model_server.rest_port}{GATE}:predict"
     command = [tool("curl"), "-sS", "-w", " %{http_code} %{content_type}", "-d", '{"instances": [[1.0, 1.0]]}', url]

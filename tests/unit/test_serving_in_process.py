@@ -19,7 +19,7 @@ class Failing(Servicer):
     """Answers every question with one error."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(Catalog(), RequestMetrics(lambda _: False), "REST")
+        super().__init__(Catalog(), RequestMetrics(lambda _: False))
         self._error = error
 
     def status(self, request: object) -> Never:  # noqa: ARG002 the Servicer's

@@ -16,7 +16,6 @@ from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.signature_pb2 import SignatureDef, TensorInfo
 from tidegate_proto.tensor_pb2 import DataType
 from tidegate_serving.errors import ServingError
-from tidegate_serving.savedmodel import INIT_SIGNATURE
 from tidegate_serving.servicer import Servicer, answer_to
 from tidegate_web import errors as http
 from tidegate_web.prediction import (
@@ -114,7 +113,7 @@ class InProcessPredictor:
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
         """Return a version's signatures."""
         version, signatures = await self._run(lambda: self._servicer.signatures(to_spec(model)), timeout_s)
-        read = {name: _signature(one) for name, one in sorted(signatures.items()) if name != INIT_SIGNATURE}
+        read = {name: _signature(one) for name, one in sorted(signatures.items())}
         return ModelMetadata(model.name, version, read)
 
     async def status(self, model: ModelRef, timeout_s: float) -> Sequence[VersionStatus]:
@@ -132,7 +131,7 @@ class InProcessPredictor:
             raise http.DeadlineExceeded("The model did not answer in time") from None
         except (ServingError, tf.errors.OpError) as error:
             code, text = answer_to(error)
-            raise SAID.get(code, http.BackendFault)(text) from None
+            raise SAID.get(code, http.BackendFault)(text) from error
 
 
 def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:

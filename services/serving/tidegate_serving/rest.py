@@ -4,12 +4,14 @@ import asyncio
 import json
 import logging
 import threading
+import time
 import uuid
-from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, generate_latest
+from aiohttp.typedefs import Handler, Middleware
 
+from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.servicer import answer_to
 from tidegate_web.errors import ANSWERS, TidegateError
 from tidegate_web.prediction import Predictor, Reply
 from tidegate_web.rest_v1.handlers import RestV1
@@ -23,8 +25,6 @@ GRACE_S = 10.0
 """How long requests in flight may take at the end."""
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class PortTakenError(Exception):
@@ -55,41 +55,84 @@ class _Context:
 
 
 def application(
-    predictor: Predictor, timeout_s: float, metrics: tuple[str, CollectorRegistry] | None, *, cors: bool = False
+    predictor: Predictor, timeout_s: float, metrics: RequestMetrics, scraped: str | None, *, cors: bool = False
 ) -> web.Application:
     """Make the application.
 
     Args:
         predictor: What answers.
         timeout_s: How long a request may take.
-        metrics: Path and samples; None where they are off.
+        metrics: Where requests are counted.
+        scraped: Path of the metrics' page; None where there is none.
         cors: Whether pages of any other origin may call.
     """
-    app = web.Application(middlewares=[_cors, _errors] if cors else [_errors], client_max_size=LARGEST_BODY)
-    if metrics is not None:
-        app.router.add_get(metrics[0], _scrape(metrics[1]))
+    middlewares = [*([_cors] if cors else []), _errors, _counted(metrics)]
+    app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
+    if scraped is not None:
+        app.router.add_get(scraped, _scrape(metrics))
     app.add_routes(RestV1(predictor, _Context(timeout_s)).routes())
     return app
 
 
-def _scrape(registry: CollectorRegistry) -> Handler:
-    """Serve samples in the text format whatever is asked for, as TF Serving does.
-
-    Prometheus asks for OpenMetrics first, and prometheus-client writes no colons there: the names would be others.
-    """
+def _scrape(metrics: RequestMetrics) -> Handler:
+    """Serve the page in the text format whatever is asked for, as TF Serving does."""
 
     async def scrape(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(registry), headers={"Content-Type": METRICS_TYPE})
+        return web.Response(text=metrics.page(), headers={"Content-Type": METRICS_TYPE})
 
     return scrape
 
 
+def _counted(metrics: RequestMetrics) -> Middleware:
+    """Count requests, bodies that cannot be read among them. Source: tensorflow_serving/model_servers/http_server.cc.
+
+    The API is the path's `predict`, `classify` or `regress`, and empty for status and metadata.
+    """
+
+    @web.middleware
+    async def counted(request: web.Request, handler: Handler) -> web.StreamResponse:
+        model = request.match_info.get("model")
+        if model is None:
+            return await handler(request)
+        resource = request.match_info.route.resource
+        _, colon, api = (resource.canonical if resource else "").rpartition(":")
+        started = time.perf_counter()
+        status = "OK"
+        try:
+            return await handler(request)
+        except BaseException as error:
+            status = _code(error)
+            raise
+        finally:
+            metrics.observe(model, (api if colon else "", "REST"), status, time.perf_counter() - started)
+
+    return counted
+
+
+def _code(error: BaseException) -> str:
+    """Name the code of TF Serving's that an error stands for."""
+    match error:
+        case asyncio.CancelledError():
+            return "CANCELLED"
+        case TidegateError() if error.__cause__ is not None:
+            return answer_to(error.__cause__)[0].name
+        case TidegateError():
+            return _NAMES.get(ANSWERS[type(error)].status, "INVALID_ARGUMENT")
+        case web.HTTPException():
+            return "INVALID_ARGUMENT"
+        case _:
+            return "INTERNAL"
+
+
+_NAMES = {404: "NOT_FOUND", 500: "INTERNAL", 503: "UNAVAILABLE", 504: "DEADLINE_EXCEEDED"}
+
+
 @web.middleware
 async def _cors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let pages of any origin call. Source of the headers: tensorflow_serving/model_servers/http_server.cc."""
+    """Let pages of any origin call. Source of the headers: tensorflow_serving/model_servers/http_rest_api_util.cc."""
     answer = web.Response() if request.method == "OPTIONS" else await handler(request)
     answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+    answer.headers["Access-Control-Allow-Methods"] = "POST, GET"
     answer.headers["Access-Control-Allow-Headers"] = "Content-Type"
     return answer
 

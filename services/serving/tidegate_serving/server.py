@@ -71,7 +71,7 @@ def serve(settings: Settings) -> None:
     except PortError as error:
         raise StartError(str(error)) from None
     rest = ExitStack()
-    _serve_rest(settings, InProcessPredictor(Servicer(catalog, metrics, "REST"), threads), metrics, rest)
+    _serve_rest(settings, InProcessPredictor(servicer, threads), metrics, rest)
     server.tell_health(serving=True)
     server.start()
     log.info("listening", extra={"port": server.port, "models": [config.name for config in catalog.configs()]})
@@ -174,8 +174,7 @@ def _serve_rest(settings: Settings, predictor: InProcessPredictor, metrics: Requ
     """
     if not settings.rest_api_port:
         return
-    scraped = (settings.monitoring_path, metrics.registry()) if settings.monitoring_path else None
-    app = application(predictor, settings.rest_timeout_s, scraped, cors=settings.rest_cors)
+    app = application(predictor, settings.rest_timeout_s, metrics, settings.monitoring_path, cors=settings.rest_cors)
     try:
         opened.callback(RestServer(app, settings.rest_api_port).close)
     except PortTakenError as error:

@@ -61,25 +61,21 @@ class Servicer:
     Args:
         catalog: The models.
         metrics: Where predictions are counted.
-        entrypoint: Which way they come in, `GRPC` or `REST`.
         as_content: Whether tensors are answered as raw bytes.
     """
 
-    def __init__(
-        self, catalog: Catalog, metrics: RequestMetrics, entrypoint: str = "GRPC", *, as_content: bool = False
-    ) -> None:
+    def __init__(self, catalog: Catalog, metrics: RequestMetrics, *, as_content: bool = False) -> None:
         self._catalog = catalog
         self._metrics = metrics
-        self._entrypoint = entrypoint
         self._as_content = as_content
 
     def behaviours(self) -> dict[Method[Any, Any], Callable[[Any, grpc.ServicerContext], Any]]:
-        """Return what answers each method."""
+        """Return what answers each method by gRPC; predictions are counted."""
         return {
-            PREDICT: answering(self.predict),
-            CLASSIFY: answering(self.classify),
-            REGRESS: answering(self.regress),
-            MULTI_INFERENCE: answering(self.multi_inference),
+            PREDICT: answering(self._counted(PREDICT, self.predict)),
+            CLASSIFY: answering(self._counted(CLASSIFY, self.classify)),
+            REGRESS: answering(self._counted(REGRESS, self.regress)),
+            MULTI_INFERENCE: answering(self._counted(MULTI_INFERENCE, self.multi_inference)),
             GET_MODEL_METADATA: answering(self.metadata),
             GET_MODEL_STATUS: answering(self.status),
         }
@@ -94,8 +90,8 @@ class Servicer:
         response = PredictResponse()
         with self._used(PREDICT, _spec(request), response.model_spec) as (model, signature):
             outputs = predict(model, signature, tensors.Inputs(request.inputs), request.output_filter)
-            for name, array in outputs.items():
-                response.outputs[name].CopyFrom(tensors.write(array, as_content=self._as_content))
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(tensors.write(array, as_content=self._as_content))
         return response
 
     def predict_arrays(
@@ -134,20 +130,30 @@ class Servicer:
 
     @contextmanager
     def _used(self, method: Method[Any, Any], spec: ModelSpec, used: ModelSpec) -> Iterator[tuple[SavedModel, str]]:
-        """Hold the model and signature that a request names, count the request, and say in `used` what it was."""
-        started = time.perf_counter()
-        status = "OK"
-        try:
-            signature = spec.signature_name or DEFAULT_SIGNATURE
-            with self._catalog.use(spec) as (version, model):
-                yield model, signature
-            _fill(used, spec.name, version, signature)
-        except BaseException as error:
-            status = answer_to(error)[0].name
-            raise
-        finally:
-            took_s = time.perf_counter() - started
-            self._metrics.observe(spec.name, (method.name, self._entrypoint), status, took_s)
+        """Hold the model and signature that a request names, note what it takes, and say in `used` what it was."""
+        signature = spec.signature_name or DEFAULT_SIGNATURE
+        with self._catalog.use(spec) as (version, model):
+            started = time.perf_counter()
+            yield model, signature
+            self._metrics.ran(spec.name, method.name, time.perf_counter() - started)
+        _fill(used, spec.name, version, signature)
+
+    def _counted(self, method: Method[Any, Any], answer: Callable[[Any], Response]) -> Callable[[Any], Response]:
+        """Count the requests that something answers, and note what they took."""
+
+        def counted(request: Any) -> Response:  # noqa: ANN401 a request of that method
+            started = time.perf_counter()
+            status = "OK"
+            try:
+                return answer(request)
+            except BaseException as error:
+                status = answer_to(error)[0].name
+                raise
+            finally:
+                took_s = time.perf_counter() - started
+                self._metrics.observe(_model(request), (method.name, "GRPC"), status, took_s)
+
+        return counted
 
     def metadata(self, request: GetModelMetadataRequest) -> GetModelMetadataResponse:
         """Return a model's signatures.
@@ -197,6 +203,13 @@ def _spec(
     if not request.HasField("model_spec"):
         raise InvalidArgument("Missing ModelSpec")
     return request.model_spec
+
+
+def _model(request: PredictRequest | ClassificationRequest | RegressionRequest | MultiInferenceRequest) -> str:
+    """Return the name of the model that a request is for."""
+    if isinstance(request, MultiInferenceRequest):
+        return request.tasks[0].model_spec.name if request.tasks else ""
+    return request.model_spec.name
 
 
 def _fill(spec: ModelSpec, name: str, version: int, signature: str) -> None:
