@@ -248,6 +248,15 @@ def test_a_folder_without_a_model_ends_with_what_was_expected(tmp_path):
     assert "expected sub-folders named 1, 2, … with a SavedModel each" in done.stderr
 
 
+def test_a_broken_model_ends_the_start_when_it_is_tried_no_more(tmp_path):
+    (tmp_path / "1").mkdir()
+    done = run_to_its_end("--port=0", f"--model_base_path={tmp_path}", "--max_num_load_retries=0")
+    assert done.returncode == 1
+    assert (
+        "1 servable(s) did not become available: {default: Could not find SavedModel .pb or .pbtxt at " in done.stderr
+    )
+
+
 def test_a_taken_port_ends_with_the_flag_that_chooses_another(model_server, model_folder):
     done = run_to_its_end(f"--port={model_server.grpc_port}", f"--model_base_path={model_folder / 'and_gate'}")
     assert done.returncode == 1

@@ -41,9 +41,11 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 class Served:
     """A catalogue and what keeps it."""
 
-    def __init__(self, *configs: ModelConfig, labels_ahead: bool = True, **loader: Any) -> None:
+    def __init__(
+        self, *configs: ModelConfig, labels_ahead: bool = True, labels_free: bool = False, **loader: Any
+    ) -> None:
         FakeModel.loaded.clear()
-        self.catalog = Catalog(labels_ahead=labels_ahead)
+        self.catalog = Catalog(labels_ahead=labels_ahead, labels_free=labels_free)
         self.catalog.configure(configs)
         self.loader = Loader(self.catalog, FakeModel, **loader)  # type: ignore[arg-type]  # as much of a model as it uses
         self.use = self.catalog.use
@@ -188,11 +190,24 @@ def test_removing_the_new_version_rolls_back(tmp_path):
     assert used(models, spec()) == 1
 
 
-def test_an_emptied_folder_does_not_take_the_model_away(tmp_path):
+@pytest.mark.parametrize("always_present", [False, True])
+def test_a_model_whose_last_version_goes_goes_too_unless_told_otherwise(tmp_path, always_present):
     add(tmp_path, 1)
-    models = catalog(tmp_path)
+    models = Served(gate(tmp_path), always_present=always_present)
     models.refresh()
     (tmp_path / "1").rmdir()
+    models.refresh()
+    assert states(models) == {1: State.AVAILABLE if always_present else State.END}
+    add(tmp_path, 1)
+    models.refresh()
+    assert used(models, spec()) == 1
+
+
+def test_a_folder_that_vanishes_whole_does_not_take_the_model_away(tmp_path):
+    add(tmp_path / "gate", 1)
+    models = catalog(tmp_path / "gate")
+    models.refresh()
+    (tmp_path / "gate").rename(tmp_path / "elsewhere")
     models.refresh()
     assert used(models, spec()) == 1
 
@@ -289,6 +304,15 @@ def test_a_label_is_given_by_tf_servings_rule(tmp_path, ahead, before, after, re
     for label, number in after_all.items():
         if number != 9:
             assert used(models, spec(label=label)) == number
+
+
+def test_labels_that_are_free_may_move_to_any_version(tmp_path):
+    add(tmp_path, 1)
+    models = Served(gate(tmp_path, stable=1), labels_free=True)
+    models.refresh()
+    models.catalog.configure([gate(tmp_path, stable=9)])
+    with pytest.raises(NotFound, match=r"^Servable not found for request: Specific\(gate, 9\)$"):
+        used(models, spec(label="stable"))
 
 
 def test_a_reload_serves_the_new_list_and_that_alone(tmp_path):

@@ -3,12 +3,15 @@
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import cast
+
+import pytest
 
 from tidegate_proto.server_config_pb2 import ModelConfig
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.loading import Loader
 from tidegate_serving.savedmodel import LoadError, SavedModel
-from tidegate_serving.server import _load
+from tidegate_serving.server import StartError, _load
 
 
 def broken(folder: Path) -> SavedModel:
@@ -37,3 +40,19 @@ def test_why_it_waits_is_logged_when_that_changes_and_not_at_every_look(tmp_path
     assert not _load(catalog, loader, 60.0, stop)
     waits = [vars(record)["missing"] for record in caplog.records if record.getMessage() == "waiting for models"]
     assert [reason.partition(": ")[2][:10] for (reason,) in waits] == ["no version", f"{tmp_path}/1"[:10]]
+
+
+def test_a_model_that_is_tried_no_more_ends_the_wait(tmp_path):
+    for number in ("good/1", "bad/1"):
+        (tmp_path / number).mkdir(parents=True)
+    catalog = Catalog()
+    catalog.configure([ModelConfig(name=name, base_path=str(tmp_path / name)) for name in ("good", "bad")])
+    tried = []
+
+    def load(folder: Path) -> SavedModel:
+        tried.append(folder.parent.name)
+        return cast("SavedModel", object()) if folder.parent.name == "good" else broken(folder)
+
+    with pytest.raises(StartError, match=r"UNKNOWN: 1 servable\(s\) did not become available: \{bad: .*broken\}$"):
+        _load(catalog, Loader(catalog, load, 1, 0.0), 60.0, threading.Event())
+    assert sorted(tried) == ["bad", "bad", "good"]

@@ -60,12 +60,14 @@ class Catalog:
 
     Args:
         labels_ahead: Whether a label may name a version that is not available yet; one that moves may not.
+        labels_free: Whether even that may.
     """
 
-    def __init__(self, *, labels_ahead: bool = False) -> None:
+    def __init__(self, *, labels_ahead: bool = False, labels_free: bool = False) -> None:
         self._servables: dict[str, Servable] = {}
         self._labels: Mapping[str, Mapping[str, int]] = {}
         self._labels_ahead = labels_ahead
+        self._labels_free = labels_free
         self._lock = threading.RLock()
 
     def configure(self, configs: Sequence[ModelConfig]) -> None:
@@ -192,7 +194,8 @@ class Catalog:
         now = self._labels.get(config.name, {})
         for label, number in config.version_labels.items():
             new = now.get(label, number) == number
-            if number not in available and not (self._labels_ahead and new):
+            allowed = self._labels_free or (self._labels_ahead and new)
+            if number not in available and not allowed:
                 raise FailedPrecondition(
                     f"Request to assign label to version {number} of model {config.name}, which is not currently "
                     "available for inference"

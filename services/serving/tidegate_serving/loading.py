@@ -28,13 +28,17 @@ class Loader:
         load: Makes a model of a folder.
         retries: Tries after the first to load a version. One whose folder changes is tried anew.
         retry_s: Seconds between them.
+        always_present: Whether a model stays when the folders of all its versions go.
     """
 
-    def __init__(self, catalog: Catalog, load: Load, retries: int = 5, retry_s: float = 60.0) -> None:
+    def __init__(
+        self, catalog: Catalog, load: Load, retries: int = 5, retry_s: float = 60.0, *, always_present: bool = False
+    ) -> None:
         self._catalog = catalog
         self._load = load
         self._retries = retries
         self._retry_s = retry_s
+        self._always_present = always_present
         self._busy = threading.Lock()
 
     def refresh(self) -> None:
@@ -42,6 +46,22 @@ class Loader:
         with self._busy:
             for servable in self._catalog.servables():
                 self._refresh(servable)
+
+    def given_up(self) -> list[str]:
+        """Say why of each model that is asked for, has no available version, and none that is to be tried again."""
+        with self._busy:
+            return self._catalog.unavailable(
+                {
+                    servable.config.name
+                    for servable in self._catalog.servables()
+                    if servable.config is not None
+                    and servable.versions
+                    and all(
+                        version.problem is not None and version.attempts > self._retries
+                        for version in servable.versions.values()
+                    )
+                }
+            )
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
         """Serve another list of models: the new ones are available at the end.
@@ -75,12 +95,16 @@ class Loader:
         if config is None:
             self._unload(servable, servable.available())
             return
-        folders = versions.present(Path(config.base_path))
+        base_path = Path(config.base_path)
+        if not base_path.is_dir():  # it may come back: TF Serving leaves all as it is, too
+            return
+        folders = versions.present(base_path)
         wanted = versions.wanted(set(folders), config.model_version_policy)
         for number in sorted(wanted, reverse=True):
             self._load_version(servable, config.name, number, folders[number])
         available = {version.number for version in servable.available()}
-        if wanted and wanted <= available:  # an old version stays until all that is wanted can take its place
+        # An old version stays until all that is wanted can take its place; where nothing is, as the flag says
+        if wanted <= available if wanted else not self._always_present:
             self._unload(servable, [version for version in servable.available() if version.number not in wanted])
 
     def _load_version(self, servable: Servable, name: str, number: int, folder: Path) -> None:

@@ -85,7 +85,11 @@ class SavedModel:
     def __init__(self, folder: Path, options: Options | None = None) -> None:
         self.options = options or Options()
         if not any((folder / name).is_file() for name in ("saved_model.pb", "saved_model.pbtxt")):
-            raise LoadError(f"{folder}: expected a SavedModel, but there is no saved_model.pb")
+            raise LoadError(
+                f"Could not find SavedModel .pb or .pbtxt at supplied export directory path: {folder}. Check that the "
+                "directory exists and that you have the right permissions for accessing it.",
+                tf.errors.NOT_FOUND,
+            )
         intra, inter = self.options.threads
         config = tf.compat.v1.ConfigProto(
             intra_op_parallelism_threads=intra or 1, inter_op_parallelism_threads=inter or 1

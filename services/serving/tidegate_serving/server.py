@@ -53,11 +53,17 @@ def serve(settings: Settings) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    catalog = Catalog(labels_ahead=settings.labels_ahead)
+    catalog = Catalog(labels_ahead=settings.labels_ahead, labels_free=settings.labels_free)
     try:
         model_config.check(settings.models)
         catalog.configure(settings.models)
-        loader = Loader(catalog, _load_of(settings), settings.load_retries, settings.load_retry_s)
+        loader = Loader(
+            catalog,
+            _load_of(settings),
+            settings.load_retries,
+            settings.load_retry_s,
+            always_present=settings.always_present,
+        )
     except ServingError as error:
         raise StartError(f"Failed to start server. Error: {CODES[type(error)].name}: {error}") from None
     if not _load(catalog, loader, settings.load_timeout_s, stop):
@@ -116,7 +122,7 @@ def _load(catalog: Catalog, loader: Loader, timeout_s: float, stop: threading.Ev
     """Load until every model is available; False when told to stop before.
 
     Raises:
-        StartError: Time ran out; says which models are missing and why.
+        StartError: Time ran out, or a model is tried no more; says which models are missing and why.
     """
     deadline = time.monotonic() + timeout_s
     told: tuple[list[str], float] = ([], 0.0)
@@ -125,6 +131,9 @@ def _load(catalog: Catalog, loader: Loader, timeout_s: float, stop: threading.Ev
         missing = catalog.unavailable()
         if not missing:
             return True
+        if given_up := loader.given_up():
+            many = f"{len(given_up)} servable(s) did not become available"
+            raise StartError(f"Failed to start server. Error: UNKNOWN: {many}: {{{'; '.join(given_up)}}}")
         if (now := time.monotonic()) >= deadline:
             raise StartError("not available: " + "; ".join(missing))
         if missing != told[0] or now - told[1] >= TELL_AGAIN_S:  # a line a second would hide the others

@@ -42,6 +42,8 @@ class Settings:
         model_config_file: Where that was read; None where the command line says it.
         model_config_poll_s: Seconds between two looks at it; 0 for one look.
         labels_ahead: Whether a new label may name a version that is not available yet.
+        labels_free: Whether any label may.
+        always_present: Whether a model stays when the folders of all its versions go.
         poll_wait_s: Seconds between two looks for new versions; 0 for one look at start.
         load_retries: Tries after the first to load a version.
         load_retry_s: Seconds between them.
@@ -68,6 +70,8 @@ class Settings:
     model_config_file: Path | None
     model_config_poll_s: float
     labels_ahead: bool
+    labels_free: bool
+    always_present: bool
     poll_wait_s: float
     load_retries: int
     load_retry_s: float
@@ -154,6 +158,8 @@ def _settings(given: Mapping[str, Value], ignored: Sequence[str]) -> Settings:
         model_config_file=file,
         model_config_poll_s=number("model_config_file_poll_wait_seconds"),
         labels_ahead=on("allow_version_labels_for_unavailable_models"),
+        labels_free=on("force_allow_any_version_labels_for_unavailable_models"),
+        always_present=on("servable_versions_always_present"),
         poll_wait_s=number("file_system_poll_wait_seconds"),
         load_retries=count("max_num_load_retries"),
         load_retry_s=number("load_retry_interval_micros", MICROSECONDS),
