@@ -139,6 +139,16 @@ def test_a_full_queue_refuses():
         assert [running.result(10)[0].tolist(), waiting.result(10)[0].tolist()] == [[2], [4]]
 
 
+def test_a_call_larger_than_a_batch_is_split_where_that_is_asked_for():
+    graph = Doubles()
+    run = joined(graph, largest=4, largest_task=9)
+    (answer,) = run(rows(*range(9)))
+    assert answer.tolist() == [2 * number for number in range(9)]
+    assert graph.sizes == [4, 4, 1]
+    with pytest.raises(InvalidArgument, match=r"^Task size 10 is larger than maximum input batch size 9$"):
+        run(rows(*range(10)))
+
+
 def test_parameters_are_tf_servings():
     text = (
         "max_batch_size { value: 8 } batch_timeout_micros { value: 2500 } max_enqueued_batches { value: 3 } "
@@ -146,6 +156,10 @@ def test_parameters_are_tf_servings():
     )
     assert understood(text_format.Parse(text, BatchingParameters())) == Batching(8, 0.0025, 3, 2, (2, 8), pad=True)
     assert understood(BatchingParameters()) == Batching()
+    text += " enable_large_batch_splitting { value: true } max_execution_batch_size { value: 2 }"
+    assert understood(text_format.Parse(text, BatchingParameters())) == Batching(
+        2, 0.0025, 3, 2, (2, 8), pad=True, largest_task=8
+    )
 
 
 @pytest.mark.parametrize(
@@ -156,6 +170,10 @@ def test_parameters_are_tf_servings():
             "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 4; expected 8",
         ),
         ("allowed_batch_sizes: [4, 2, 1000]", "allowed_batch_sizes entries must be monotonically increasing"),
+        (
+            "max_batch_size { value: 8 } enable_large_batch_splitting { value: 1 } max_execution_batch_size { value: 9 }",
+            "max_execution_batch_size must not be more than max_batch_size",
+        ),
         ("max_batch_size { value: 0 }", "max_batch_size, num_batch_threads and max_enqueued_batches must be positive"),
     ],
 )

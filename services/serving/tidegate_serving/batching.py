@@ -33,6 +33,7 @@ class Batching:
         threads: Batches that run at once.
         sizes: Rows that a batch may have, in rising order; any where there are none. One that has fewer is filled up.
         pad: Whether tensors of different shapes are joined, filled up with zeros.
+        largest_task: Rows of a call, where one that has more than a batch is split; 0 where none is.
     """
 
     largest: int = 1000
@@ -41,6 +42,7 @@ class Batching:
     threads: int = field(default_factory=lambda: os.cpu_count() or 1)
     sizes: tuple[int, ...] = ()
     pad: bool = False
+    largest_task: int = 0
 
 
 def understood(parameters: BatchingParameters) -> Batching:
@@ -54,22 +56,27 @@ def understood(parameters: BatchingParameters) -> Batching:
     def value(name: str, otherwise: int) -> int:
         return int(getattr(parameters, name).value) if parameters.HasField(name) else otherwise
 
+    most = value("max_batch_size", default.largest)
+    split = parameters.enable_large_batch_splitting.value
     batching = Batching(
-        value("max_batch_size", default.largest),
+        value("max_execution_batch_size", most) if split else most,
         value("batch_timeout_micros", 0) / 1e6,
         value("max_enqueued_batches", default.most_waiting),
         value("num_batch_threads", default.threads),
         tuple(parameters.allowed_batch_sizes),
         parameters.pad_variable_length_inputs,
+        most if split else 0,
     )
+    if split and batching.largest > most:
+        raise InvalidArgument("max_execution_batch_size must not be more than max_batch_size")
     if batching.largest < 1 or batching.threads < 1 or batching.most_waiting < 1:
         raise InvalidArgument("max_batch_size, num_batch_threads and max_enqueued_batches must be positive")
     if batching.sizes and list(batching.sizes) != sorted(set(batching.sizes)):
         raise InvalidArgument("allowed_batch_sizes entries must be monotonically increasing")
-    if batching.sizes and batching.sizes[-1] != batching.largest:
+    if batching.sizes and batching.sizes[-1] not in {batching.largest, most}:
         raise InvalidArgument(
             f"Last entry in allowed_batch_sizes must match max_batch_size; last entry was {batching.sizes[-1]}; "
-            f"expected {batching.largest}"
+            f"expected {most}"
         )
     return batching
 
@@ -118,7 +125,17 @@ class Joined:
             FailedPrecondition: The graph gave tensors that are no rows of these.
             tf.errors.OpError: The graph failed.
         """
-        task = Task(tensors, self._rows(tensors))
+        rows, largest = self._rows(tensors), self._batching.largest
+        if rows <= largest:
+            return self._joined(tensors, rows)
+        pieces = [
+            self._joined([tensor[at : at + largest] for tensor in tensors], min(largest, rows - at))
+            for at in range(0, rows, largest)
+        ]
+        return [np.concatenate(outputs) for outputs in zip(*pieces, strict=True)]
+
+    def _joined(self, tensors: Sequence[Array], rows: int) -> list[Array]:
+        task = Task(tensors, rows)
         kind = self._kind(tensors)
         with self._changed:
             waiting = self._waiting[kind]
@@ -145,8 +162,9 @@ class Joined:
         if len(sizes) > 1:
             raise InvalidArgument("Batching Run() input tensors must have equal 0th-dimension size")
         (rows,) = sizes or {1}
-        if rows > self._batching.largest:
-            raise InvalidArgument(f"Task size {rows} is larger than maximum input batch size {self._batching.largest}")
+        most = max(self._batching.largest, self._batching.largest_task)
+        if rows > most:
+            raise InvalidArgument(f"Task size {rows} is larger than maximum input batch size {most}")
         return rows
 
     def _kind(self, tensors: Sequence[Array]) -> Kind:
