@@ -12,6 +12,7 @@ from tidegate_proof.record.manifest import MANIFEST, digest
 from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.proof import PROOF, Interval, Proof, ProofKnee, ProofRun
 from tidegate_proof.record.verdict import Verdict
+from tidegate_proof.verdict.comparison import incomparable
 from tidegate_proof.verdict.differences import Difference, differences
 from tidegate_proof.verdict.repeats import intervals
 from tidegate_proof.verdict.verify import Outcome, Renderer, Verified, check_manifest, check_redrawn, verify
@@ -65,6 +66,8 @@ def verify_proof(root: Path, render: Renderer | None = None, traces: Path | None
                 return Verified(of_run.outcome, f"{run.folder}/{of_run.text}")
         again = conclude(root, [run.folder for run in recorded.runs], [knee.folder for knee in recorded.knees])
         found = chain(differences(PROOF, plain(recorded), plain(again)), _other_knees(root, again))
+        if again.passed:
+            found = chain(found, incomparable(root, again))
         different = next(found, None) or check_redrawn(root, render)
     except RecordError as error:
         return Verified(Outcome.UNUSABLE, str(error))
