@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scenarios import SCENARIOS, Scenario
-from tidegate_proof.knee.search import Plan as Search
 from tidegate_proof.live.sizing import FROZEN, PINNED
+from tidegate_proof.record.knee import Search
 from tidegate_proof.record.plan import Control, Slo, Tier
 
 ROWS = 64
