@@ -13,12 +13,13 @@ from tests.proof.sealing import write_sealed
 from tidegate_proof.__main__ import main
 from tidegate_proof.record.documents import read_document, write_document
 from tidegate_proof.record.folder import REPORT, REQUESTS, VERDICT, Record, read_record, write_record
+from tidegate_proof.record.knee import KNEE, Search
 from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, digest, seal
 from tidegate_proof.record.plan import KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.requests import ERRORS, Requests
 from tidegate_proof.verdict.differences import differences
-from tidegate_proof.verdict.proof import KNEE, conclude, verify_proof
+from tidegate_proof.verdict.proof import conclude, verify_proof
 from tidegate_proof.verdict.verify import Outcome, Verified, verify
 
 PLAN = records.plan(warm_up_s=4, duration_s=80)
@@ -415,6 +416,21 @@ def test_a_run_by_another_knee_is_named(tmp_path: Path, run):
     assert (
         found.text == f"step/plan.json: knee.sha256: recorded {'00' * 32}, recomputed that of one of the proof's knees"
     )
+
+
+def test_a_knee_that_its_own_steps_do_not_show_is_named(tmp_path: Path, run):
+    claimed = replace(records.knee(), search=Search(lowest_rps=8))
+    write_document(tmp_path / KNEE, claimed)
+    used = KneeUsed(sha256=digest(tmp_path / KNEE), capacity_rps=records.CAPACITY_RPS, folder=".")
+    write_sealed(tmp_path / "step", replace(run, plan=replace(run.plan, knee=used)))
+    shutil.copyfile(tmp_path / KNEE, tmp_path / "step" / KNEE)
+    seal(tmp_path / "step")
+    found = verify(tmp_path / "step")
+    assert found.outcome is Outcome.DIFFERS
+    assert found.text.startswith("knee.json: steps")
+    write_document(tmp_path / "step" / KNEE, records.knee())
+    seal(tmp_path / "step")
+    assert "plan.json: knee.sha256" in verify(tmp_path / "step").text
 
 
 def test_a_run_by_another_capacity_than_its_knees_is_named(tmp_path: Path, root):

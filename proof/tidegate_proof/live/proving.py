@@ -23,13 +23,13 @@ from tidegate_proof.live.session import Place, Stage, staged
 from tidegate_proof.live.sizing import FROZEN, Tier
 from tidegate_proof.live.trials import Order, knee_used
 from tidegate_proof.record.documents import write_document
-from tidegate_proof.record.knee import KneeRecord, Step
+from tidegate_proof.record.knee import KNEE, KneeRecord, Step
 from tidegate_proof.record.manifest import seal
 from tidegate_proof.record.plan import GeneratorLimits, KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.report import render
-from tidegate_proof.verdict.proof import KNEE, conclude
+from tidegate_proof.verdict.proof import conclude
 
 WARM_UP_S = 2
 SEED = 1
@@ -138,6 +138,7 @@ class Proving:
             cluster=await facts.cluster_of(stage.api, stage.tidegate),
             versions=await facts.versions(stage.api),
             started=started,
+            search=part.search,
         )
         folder = self.folder / f"knee-{part.tier}"
         folder.mkdir()
