@@ -2,8 +2,9 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -11,6 +12,10 @@ import pytest
 from tests.proof import records
 from tests.proof.sealing import write_sealed
 from tidegate_proof.__main__ import main
+from tidegate_proof.live.console import Console
+from tidegate_proof.live.progress import Progress
+from tidegate_proof.live.proving import Proving
+from tidegate_proof.live.stop import Stop
 from tidegate_proof.record.documents import read_document, write_document
 from tidegate_proof.record.folder import REPORT, REQUESTS, VERDICT, Record, read_record, write_record
 from tidegate_proof.record.knee import KNEE, Search
@@ -21,6 +26,9 @@ from tidegate_proof.record.requests import ERRORS, Requests
 from tidegate_proof.verdict.differences import differences
 from tidegate_proof.verdict.proof import conclude, verify_proof
 from tidegate_proof.verdict.verify import Outcome, Verified, verify
+
+if TYPE_CHECKING:
+    from tidegate_proof.live.session import Place
 
 PLAN = records.plan(warm_up_s=4, duration_s=80)
 
@@ -342,6 +350,19 @@ def test_a_proof_passes_when_runs_pass_and_controls_fail(root, capsys):
     assert (proof.void, proof.passed) == (False, True)
     assert main(["verify", str(root)]) == 0
     assert "verified, 2 runs, passed" in capsys.readouterr().out
+
+
+def test_a_proof_whose_programme_was_broken_off_is_partial_whatever_its_runs_show(tmp_path: Path, root, capsys):
+    shutil.copytree(root, tmp_path / "proof")
+    console = Console(Progress(StringIO(), "prove"), Stop())
+    nowhere = cast("Place", None)  # concluding needs no cluster
+    proving = Proving(nowhere, tmp_path / "proof", {}, keda=False, console=console, runs=["step", "frozen"])
+    proving.knees.append("knee")
+    assert proving.conclude(Partial(reason="interrupted (Ctrl-C)", t_ns=10**9)).passed
+    assert main(["verify", str(tmp_path / "proof")]) == 3
+    assert "partial: interrupted (Ctrl-C)" in capsys.readouterr().err
+    (tmp_path / "proof" / PARTIAL).unlink()
+    assert verify_proof(tmp_path / "proof").text.startswith("manifest.json: partial.json: recorded ")
 
 
 def test_controls_of_a_proof_are_those_of_its_runs_that_pass(root, capsys):

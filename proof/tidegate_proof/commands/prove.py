@@ -17,6 +17,7 @@ from tidegate_proof.live.progress import Progress
 from tidegate_proof.live.proving import Proving
 from tidegate_proof.live.session import new_folder
 from tidegate_proof.live.stop import Stop, StoppedError
+from tidegate_proof.record.manifest import Partial
 from tidegate_proof.record.proof import Proof
 from tidegate_proof.verdict.verify import Outcome
 
@@ -53,7 +54,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _prove(args: argparse.Namespace, console: Console) -> int:
-    began, broken = time.monotonic(), False
+    began, reason = time.monotonic(), None
     with console.stop.on_signals():
         place = place_of(args)
         keda = not args.cpu_only and await has_keda(place)
@@ -63,17 +64,20 @@ async def _prove(args: argparse.Namespace, console: Console) -> int:
         proving = Proving(place, folder, dict(args.image), keda, console)
         try:
             await proving.prove(FULL if args.full else SHORT)
-        except StoppedError:
-            broken = True
+        except StoppedError as error:
+            reason = str(error)
         except TROUBLE as error:
-            broken = True
+            reason = str(error)
             console.say(f"✗ {error}")
+        reason = reason or console.stop.reason
+        took_ns = round((time.monotonic() - began) * 1e9)
+        broken = None if reason is None else Partial(reason=reason, t_ns=took_ns)
         try:
-            proof = proving.conclude() if proving.runs else None
+            proof = proving.conclude(broken) if proving.runs else None
         finally:
             if not place.keep:
                 await gone(place.kubectl, proving.namespaces, console.say)
-    return _told(proof, folder, console, time.monotonic() - began, partial=broken or console.stop.reason is not None)
+    return _told(proof, folder, console, time.monotonic() - began, partial=broken is not None)
 
 
 def _told(proof: Proof | None, folder: Path, console: Console, took_s: float, *, partial: bool) -> int:

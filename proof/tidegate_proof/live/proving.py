@@ -24,7 +24,7 @@ from tidegate_proof.live.sizing import FROZEN, Tier
 from tidegate_proof.live.trials import Order, knee_used
 from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.knee import KNEE, KneeRecord, Step
-from tidegate_proof.record.manifest import seal
+from tidegate_proof.record.manifest import PARTIAL, Partial, seal
 from tidegate_proof.record.plan import GeneratorLimits, KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.verdict import Verdict
@@ -69,14 +69,19 @@ class Proving:
             if self.console.stop.reason is None:
                 await self._part(part)
 
-    def conclude(self) -> Proof:
+    def conclude(self, broken: Partial | None) -> Proof:
         """Say what the runs show together, draw the report, seal the folder.
+
+        Args:
+            broken: Why the programme did not come to its end; None when it did.
 
         Raises:
             RecordError, OSError: A record cannot be read, or nothing can be written.
         """
         proof = conclude(self.folder, self.runs, self.knees)
         write_document(self.folder / PROOF, proof)
+        if broken is not None:
+            write_document(self.folder / PARTIAL, broken)
         for name, content in render(self.folder).items():
             (self.folder / name).write_bytes(content)
         seal(self.folder)

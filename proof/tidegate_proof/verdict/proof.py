@@ -8,7 +8,7 @@ from tidegate_proof.record.documents import plain, read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN, VERDICT
 from tidegate_proof.record.knee import KNEE, KneeRecord
-from tidegate_proof.record.manifest import MANIFEST, digest
+from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, digest
 from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.proof import PROOF, Interval, Proof, ProofKnee, ProofRun
 from tidegate_proof.record.verdict import Verdict
@@ -68,13 +68,20 @@ def verify_proof(root: Path, render: Renderer | None = None, traces: Path | None
         if again.passed:
             found = chain(found, incomparable(root, again))
         different = next(found, None) or check_redrawn(root, render)
+        broken = read_document(root / PARTIAL, Partial) if (root / PARTIAL).exists() else None
     except RecordError as error:
         return Verified(Outcome.UNUSABLE, str(error))
     if different is not None:
         return Verified(Outcome.DIFFERS, str(different))
-    if again.passed:
-        return Verified(Outcome.PASSED, f"verified, {len(again.runs)} runs, passed")
-    return Verified(Outcome.FAILED, f"verified, {_why_not(again)}")
+    return _outcome(again, broken)
+
+
+def _outcome(proof: Proof, broken: Partial | None) -> Verified:
+    if broken is not None:
+        return Verified(Outcome.PARTIAL, f"partial: {broken.reason}")
+    if proof.passed:
+        return Verified(Outcome.PASSED, f"verified, {len(proof.runs)} runs, passed")
+    return Verified(Outcome.FAILED, f"verified, {_why_not(proof)}")
 
 
 def _why_not(proof: Proof) -> str:
