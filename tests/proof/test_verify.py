@@ -352,6 +352,20 @@ def test_a_proof_passes_when_runs_pass_and_controls_fail(root, capsys):
     assert "verified, 2 runs, passed" in capsys.readouterr().out
 
 
+def test_printed_hashes_are_held_against_the_plans_of_a_proofs_runs(root, capsys):
+    step, frozen = (digest(root / name / "plan.json") for name in ("step", "frozen"))
+    assert main(["verify", str(root), "--plan", step, "--plan", frozen]) == 0
+    assert main(["verify", str(root), "--plan", step, "--plan", "00"]) == 2
+    assert "plan.json: sha256: 00 was printed, no run has that plan" in capsys.readouterr().err
+
+
+def test_a_proof_that_is_no_json_any_more_differs_from_its_manifest(tmp_path: Path, root, capsys):
+    shutil.copytree(root, tmp_path / "proof")
+    (tmp_path / "proof" / PROOF).write_text("{")
+    assert main(["verify", str(tmp_path / "proof"), "--controls", "--plan", "00"]) == 2
+    assert "proof.json: sha256: recorded " in capsys.readouterr().err
+
+
 def test_a_proof_whose_programme_was_broken_off_is_partial_whatever_its_runs_show(tmp_path: Path, root, capsys):
     shutil.copytree(root, tmp_path / "proof")
     console = Console(Progress(StringIO(), "prove"), Stop())
