@@ -18,6 +18,7 @@ from tidegate_proof.live.proving import Proving
 from tidegate_proof.live.session import new_folder
 from tidegate_proof.live.stop import Stop, StoppedError
 from tidegate_proof.record.manifest import Partial
+from tidegate_proof.record.plan import TIERS
 from tidegate_proof.record.proof import Proof
 from tidegate_proof.verdict.verify import Outcome
 
@@ -39,6 +40,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--full", action="store_true", help="both tiers, more shapes, repeats for intervals")
+    parser.add_argument("--tier", choices=TIERS, help="this one alone: its share of --full")
     parser.add_argument("--cpu-only", action="store_true", help="do not scale on pending predictions")
     add_place(parser)
 
@@ -58,12 +60,14 @@ async def _prove(args: argparse.Namespace, console: Console) -> int:
     with console.stop.on_signals():
         place = place_of(args)
         keda = not args.cpu_only and await has_keda(place)
-        folder = new_folder(args.output, "proof-full" if args.full else "proof")
+        programme = [part for part in FULL if part.tier == args.tier] or (FULL if args.full else SHORT)
+        kind = args.tier or ("full" if args.full else "short")
+        folder = new_folder(args.output, f"proof-{kind}")
         folder.mkdir(parents=True)
         console.say(f"Signal of the model servers: {'pending predictions (KEDA) and CPU' if keda else 'CPU'}")
         proving = Proving(place, folder, dict(args.image), keda, console)
         try:
-            await proving.prove(FULL if args.full else SHORT)
+            await proving.prove(programme)
         except StoppedError as error:
             reason = str(error)
         except TROUBLE as error:
