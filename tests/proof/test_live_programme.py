@@ -72,7 +72,7 @@ def test_a_knee_of_something_else_is_refused(tmp_path):
 
 def test_requests_of_a_programme_cost_enough_to_keep_its_record_small():
     assert sized(SCENARIOS["step"]) == replace(SCENARIOS["step"], work_iterations=ITERATIONS)
-    assert sized(SCENARIOS["web-step"]) == replace(SCENARIOS["web-step"], rows=ROWS)
+    assert sized(SCENARIOS["web-ramp"]) == replace(SCENARIOS["web-ramp"], rows=ROWS)
 
 
 def verdict(*, passed: bool | None) -> Verdict:
