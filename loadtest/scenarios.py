@@ -89,7 +89,7 @@ SCENARIOS = {
         Scenario(
             name="web-ramp",
             title="the gateways' load grows in a straight line to twice what one does",
-            hypothesis="Gateways are added before they are needed, on CPU alone: the SLO is violated for seconds at most.",
+            hypothesis="Gateways are added before they are needed: the SLO is violated for seconds at most.",
             tier="web",
             model="and_gate",
             work_iterations=None,
