@@ -47,7 +47,7 @@ class Second:
         right: Of these, with the right answer.
         in_time: Of these, within the SLO's latency.
         lag_ms: The longest that one was sent after it was due.
-        latencies: Answers by class of latency, right or wrong.
+        latencies: Of these, right answers by class of latency.
         pods: Answers that came in this second, by gateway.
         backends: The same by model server.
         versions: The same by version of the model.
@@ -88,8 +88,11 @@ class Second:
             getattr(self, name).update(other[name])
 
     def latency_ms(self, share: float) -> float | None:
-        """Return a quantile of the answers' latencies; None without answers."""
-        rank, seen = ceil(share * self.latencies.total()), 0
+        """Return the latency within which such a share of the arrivals was answered right; None where it never was.
+
+        What was refused, wrong or never sent counts as never answered, so that fast errors make nothing look fast.
+        """
+        rank, seen = ceil(share * (self.answered + self.undispatched)), 0
         for name, number in sorted(self.latencies.items(), key=lambda item: int(item[0])):
             seen += number
             if seen >= rank:
@@ -135,7 +138,8 @@ class Ledger:
         second.answered += 1
         second.right += right
         second.in_time += right and latency_ms <= self.slo_ms
-        second.latencies[_class_of(latency_ms)] += 1
+        if right:
+            second.latencies[_class_of(latency_ms)] += 1
         now = self._at(answered_ns)
         for counter, name in ((now.pods, route.pod), (now.backends, route.backend), (now.versions, route.version)):
             if name:

@@ -6,10 +6,12 @@ locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiU
 
 import json
 import logging
+import math
 import re
 import sys
-from argparse import ArgumentParser, Namespace
-from typing import Any, cast
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
 
 import gevent
 from locust import events, task
@@ -28,13 +30,32 @@ ANSWERS = {"instances": "predictions", "inputs": "outputs"}
 REPORT = "tidegate"
 logger = logging.getLogger(__name__)
 
+Number = TypeVar("Number", int, float)
+
+
+def _not_negative(kind: Callable[[str], Number], what: str) -> Callable[[str], Number]:
+    """Return what reads an option and refuses, in words, what cannot be."""
+
+    def parse(text: str) -> Number:
+        try:
+            if 0 <= (number := kind(text)) < math.inf:
+                return number
+        except ValueError:
+            pass
+        raise ArgumentTypeError(f"expected {what}, came {text}")
+
+    return parse
+
 
 @events.init_command_line_parser.add_listener
 def add_options(parser: ArgumentParser) -> None:
     """Add our options to Locust's; they are on its page too, and a master tells them to its workers."""
     rows = SETTINGS.rows
-    parser.add_argument("--rows", type=int, default=rows, help=f"Rows in each request (default {rows}; 0: 1 to 32)")
-    parser.add_argument("--think", type=float, default=0.0, help="Mean seconds that a user waits between two requests")
+    whole, seconds = _not_negative(int, "a whole number from 0"), _not_negative(float, "seconds from 0")
+    parser.add_argument("--rows", type=whole, default=rows, help=f"Rows in each request (default {rows}; 0: 1 to 32)")
+    parser.add_argument(
+        "--think", type=seconds, default=0.0, help="Mean seconds that a user waits between two requests"
+    )
     parser.set_defaults(open_loop=bool(SETTINGS.load and SETTINGS.load.process))
     parser.set_defaults(stop_timeout="10")  # Locust's own 0 would cut requests in flight and call them failures
 

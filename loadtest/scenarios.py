@@ -87,6 +87,18 @@ SCENARIOS = {
             duration_s=360,
         ),
         Scenario(
+            name="web-ramp",
+            title="the gateways' load grows in a straight line to twice what one does",
+            hypothesis="Gateways are added before they are needed: the SLO is violated for seconds at most.",
+            tier="web",
+            model="and_gate",
+            work_iterations=None,
+            shape="ramp",
+            base_of_knee=0.3,
+            peak_of_knee=2.0,
+            duration_s=300,
+        ),
+        Scenario(
             name="spike",
             title="a short peak that is over about when new pods are ready",
             hypothesis="What is beyond capacity is refused at once, nothing is lost, and the SLO holds again after it.",

@@ -83,13 +83,14 @@ class Plan:
 
     @property
     def held_per_gateway(self) -> int:
-        """Rows that a gateway lets in: its share of what the whole fleet answers in the time that the objective gives.
+        """Rows that a gateway lets in: its share of what the fewest pods answer in half of the time of the objective.
 
-        What is more would be late whatever pods come, and is refused at once. Fewer pods take longer for as many, which
-        is how overload shows.
+        What is let in is then answered in time while more pods come, and the rest is refused at once. It is twice what
+        the whole fleet is to hold at least, so that the signal can call for all of it.
         """
-        within = self.knee.capacity_within(self.slo_s) * self.slo_s * self.knee.rows * self.max_replicas
-        return max(_LEAST_HELD, math.ceil(within / self.gateways))
+        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows * self.min_replicas
+        signalled = 2 * (self.pending_target_m or 0) * self.max_replicas / 1000
+        return max(_LEAST_HELD, math.ceil(max(in_time, signalled) / self.gateways))
 
     @property
     def behavior(self) -> Behavior:

@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from tidegate_proof.commands import knee, prove, report, run, verify
+from tidegate_proof.commands import judge, knee, prove, report, run, verify
 
-COMMANDS = (prove, run, knee, verify, report)
+COMMANDS = (prove, run, knee, verify, judge, report)
 INTERRUPTED = 130
 """What a shell gives a command that Ctrl-C ended."""
 

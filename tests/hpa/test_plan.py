@@ -61,9 +61,10 @@ def test_the_target_is_what_the_signal_shows_at_the_load_that_is_wanted(written)
     # 18 requests/s of 50 ms are 0.9 requests, of 2 rows
     assert plan.pending_target_m == 1800
     assert (plan.cpu_request_m, plan.cpu_target) == (240, 75)
-    # Ten pods answer 96 requests within 400 ms, of 2 rows; a binary fraction makes it a row more
-    assert plan.held_per_gateway == pytest.approx(192, abs=1)
-    assert replace(plan, gateways=3).held_per_gateway == pytest.approx(64, abs=1)
+    # Two pods answer 19 rows in 200 ms; ten pods at their target hold 18, and the signal has to call for ten
+    assert plan.held_per_gateway == 36
+    assert replace(plan, gateways=3).held_per_gateway == 12
+    assert replace(plan, min_replicas=6).held_per_gateway == pytest.approx(6 * 9.6, abs=1)
 
 
 def test_the_fitted_pod_has_its_knee_where_the_measured_one_has(written):

@@ -242,5 +242,16 @@ def test_each_scenario_makes_a_load_from_its_base_to_its_peak(scenario):
 
 
 def test_the_scenarios_have_the_names_that_the_proof_knows():
-    assert {"step", "web-step", "spike", "ramp", "diurnal", "sawtooth", "soak", "overload", "trace"} <= SCENARIOS.keys()
+    assert {
+        "step",
+        "web-step",
+        "spike",
+        "ramp",
+        "diurnal",
+        "sawtooth",
+        "soak",
+        "overload",
+        "web-ramp",
+        "trace",
+    } <= SCENARIOS.keys()
     assert all(name == scenario.name for name, scenario in SCENARIOS.items())

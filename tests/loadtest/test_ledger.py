@@ -102,6 +102,20 @@ def test_quantiles_are_right_to_five_per_cent(latencies, share):
     assert ledger.seconds[0].latency_ms(share) == pytest.approx(exact, rel=0.0501)
 
 
+@pytest.mark.parametrize("bad", ["refused at once", "never sent"])
+def test_arrivals_that_were_not_answered_right_make_no_latency_look_better(bad):
+    ledger = Ledger(200)
+    for place in range(10):
+        ledger.answered(place * MS, (place + 300) * MS, A, right=True)
+    for place in range(5):
+        if bad == "never sent":
+            ledger.undispatched(place * MS)
+        else:
+            ledger.answered(place * MS, (place + 1) * MS, A, right=False)
+    assert ledger.seconds[0].latency_ms(0.5) == pytest.approx(300, rel=0.05)
+    assert ledger.seconds[0].latency_ms(0.99) is None
+
+
 def test_a_second_without_answers_has_no_latency():
     assert Second().latency_ms(0.99) is None
     assert columns({}, 2)["p99_ms"] == [None, None]

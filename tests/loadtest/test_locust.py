@@ -114,6 +114,18 @@ async def test_nobody_there_fails_the_run(unused_tcp_port: int):
     assert "no answer: " in output
 
 
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("--rows=-1", "argument --rows: expected a whole number from 0, came -1"),
+        ("--think=nan", "argument --think: expected seconds from 0, came nan"),
+    ],
+)
+async def test_options_that_cannot_be_are_refused_in_words(option, says):
+    code, output = await locust("http://127.0.0.1:1", option)
+    assert (code, says in output) == (2, True), output
+
+
 async def test_a_shape_replaces_users_and_run_time(aiohttp_server: Server):
     server = await aiohttp_server(gateway(right))
     code, output = await locust(

@@ -10,10 +10,11 @@ from tests.ports import free_port
 from tests.proof.model_payloads import of_the_gate
 from tidegate_proof.commands import knee
 from tidegate_proof.knee import search
-from tidegate_proof.knee.search import KneeError, Measure, Plan
+from tidegate_proof.knee.search import Measure
 from tidegate_proof.record.documents import read_document
-from tidegate_proof.record.knee import Knee, KneeRecord, Step
+from tidegate_proof.record.knee import Knee, KneeRecord, Search, Step
 from tidegate_proof.record.plan import Slo
+from tidegate_proof.verdict.searching import KneeError
 
 
 def command(*words: str) -> int:
@@ -34,7 +35,7 @@ def test_a_refused_search_writes_its_steps_and_its_reason(
 ):
     step = step_of(p99_ns=None)
 
-    async def find(_: Measure, slo: Slo, __: Plan, tell: Callable[[Step], None]) -> tuple[Knee, tuple[Step, ...]]:
+    async def find(_: Measure, slo: Slo, __: Search, tell: Callable[[Step], None]) -> tuple[Knee, tuple[Step, ...]]:
         assert not step.keeps(slo)
         tell(step)
         raise KneeError("the results contradict each other", (step,))
@@ -79,7 +80,7 @@ def test_what_was_found_is_said_and_can_be_read_again(
 ):
     found = Knee(capacity_rps=100, low=100, high=103, p99_ns=42_000_000, mean_pending=1.5, cores_used=None)
 
-    async def find(_: Measure, slo: Slo, plan: Plan, __: object) -> tuple[Knee, tuple[Step, ...]]:
+    async def find(_: Measure, slo: Slo, plan: Search, __: object) -> tuple[Knee, tuple[Step, ...]]:
         assert (slo.latency_ms, plan.lowest_rps, plan.duration_s) == (250, 7, 10)
         return found, ()
 

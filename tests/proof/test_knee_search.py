@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.proof import records
 from tests.proof.simulated_servers import (
     Queue,
     capacity,
@@ -16,14 +17,16 @@ from tests.proof.simulated_servers import (
     over_with_constant_service,
     refused_share,
 )
-from tidegate_proof.knee.search import KneeError, Plan, find
-from tidegate_proof.record.knee import Step
+from tidegate_proof.knee.search import attempt, find
+from tidegate_proof.record.knee import Knee, KneeRecord, Search, Step
 from tidegate_proof.record.plan import Slo
+from tidegate_proof.verdict.knees import search_again
+from tidegate_proof.verdict.searching import KneeError
 
 SEEDS = range(20)
 RATE = 100.0
 SLO = Slo(latency_ms=150)
-PLAN = Plan(lowest_rps=8, duration_s=40)
+PLAN = Search(lowest_rps=8, duration_s=40)
 
 QUEUES: list[tuple[str, Callable[[int], Queue], float]] = [
     (
@@ -125,7 +128,7 @@ async def test_one_lucky_moment_above_the_knee_does_not_become_it():
     assert knee.low <= 100 < knee.high
 
 
-async def refused(replica: Scripted | Queue, plan: Plan = PLAN, slo: Slo = SLO) -> KneeError:
+async def refused(replica: Scripted | Queue, plan: Search = PLAN, slo: Slo = SLO) -> KneeError:
     with pytest.raises(KneeError) as found:
         await find(replica, slo, plan)
     assert len(found.value.steps) == len(replica.offered)
@@ -188,3 +191,30 @@ async def test_fast_errors_do_not_keep_the_slo():
 
 async def test_an_slo_of_another_quantile_is_refused():
     assert "99% quantile" in str(await refused(Scripted(100), slo=Slo(latency_ms=150, quantile=0.95)))
+
+
+def record_of(steps: tuple[Step, ...], knee: Knee | None, refusal: str | None) -> KneeRecord:
+    return replace(records.knee(), slo=SLO, steps=steps, knee=knee, refusal=refusal, search=PLAN)
+
+
+async def test_the_same_steps_lead_to_the_same_knee_again():
+    knee, steps = await find(Queue(SLO, 3, exponential(RATE)), SLO, PLAN)
+    true = record_of(steps, knee, None)
+    assert list(search_again("knee.json", true)) == []
+    better = replace(knee, capacity_rps=knee.capacity_rps * 1.1)
+    found = next(search_again("knee.json", replace(true, knee=better)))
+    assert found.field == "knee.capacity_rps"
+    (cut,) = search_again("knee.json", replace(true, steps=steps[:-1]))
+    assert "one more, of" in str(cut)
+    (other,) = search_again("knee.json", replace(true, steps=(steps[1], *steps[1:])))
+    assert other.field == "steps.0.offered_rps"
+    longer = replace(true, steps=(*steps, steps[-1]))
+    assert any(search_again("knee.json", longer))
+    assert list(search_again("knee.json", replace(true, knee=better, search=None))) == []
+
+
+async def test_a_refusal_is_refused_again_in_the_same_words():
+    knee, steps, refusal = await attempt(Scripted(5), SLO, PLAN)
+    assert list(search_again("knee.json", record_of(steps, knee, refusal))) == []
+    (found,) = search_again("knee.json", record_of(steps, knee, "nobody was there"))
+    assert found.field == "refusal"

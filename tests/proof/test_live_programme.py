@@ -9,7 +9,6 @@ from scenarios import SCENARIOS
 from tests.proof.records import plan as a_plan
 from tests.proof.records import record
 from tidegate_proof.commands.run import code_of
-from tidegate_proof.knee.search import BACKLOG
 from tidegate_proof.live.asking import add_place, positive, whole
 from tidegate_proof.live.plan import Terms, phases, thresholds
 from tidegate_proof.live.programme import FULL, ITERATIONS, ROWS, SHORT, Part, sized
@@ -19,6 +18,7 @@ from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.verdict.intended import rates_of
 from tidegate_proof.verdict.judge import judge
+from tidegate_proof.verdict.searching import BACKLOG
 
 PARTS = [*SHORT, *FULL]
 
@@ -72,7 +72,7 @@ def test_a_knee_of_something_else_is_refused(tmp_path):
 
 def test_requests_of_a_programme_cost_enough_to_keep_its_record_small():
     assert sized(SCENARIOS["step"]) == replace(SCENARIOS["step"], work_iterations=ITERATIONS)
-    assert sized(SCENARIOS["web-step"]) == replace(SCENARIOS["web-step"], rows=ROWS)
+    assert sized(SCENARIOS["web-ramp"]) == replace(SCENARIOS["web-ramp"], rows=ROWS)
 
 
 def verdict(*, passed: bool | None) -> Verdict:

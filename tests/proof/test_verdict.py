@@ -275,7 +275,19 @@ def test_clocks_that_nobody_compared_make_the_run_invalid(run):
 
 def test_a_gateway_that_nobody_looked_at_makes_the_run_invalid(run):
     unseen = tuple(look for look in run.gateway if look.pod != records.GATEWAYS[1])
-    assert failed(replace(run, gateway=unseen)) == ["gateways not looked at"]
+    assert failed(replace(run, gateway=unseen)) == ["gateways without an exact total", "gateways not looked at"]
+
+
+def test_a_gateway_whose_last_word_nobody_heard_makes_the_run_invalid(run):
+    unclean = tuple(replace(look, clean=False) for look in run.gateway)
+    assert failed(replace(run, gateway=unclean)) == ["gateways without an exact total"]
+
+
+def test_a_right_answer_without_a_gateways_number_makes_the_run_invalid(run):
+    seq = run.requests.seq.copy()
+    seq[np.flatnonzero(run.requests.error == 0)[:3]] = -1
+    unsigned = replace(run, requests=replace(run.requests, seq=seq))
+    assert failed(unsigned) == ["right answers without a gateway's number"]
 
 
 def test_an_answer_of_a_pod_that_no_watch_saw_makes_the_run_invalid(run):

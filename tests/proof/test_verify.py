@@ -2,8 +2,9 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pytest
@@ -11,15 +12,23 @@ import pytest
 from tests.proof import records
 from tests.proof.sealing import write_sealed
 from tidegate_proof.__main__ import main
+from tidegate_proof.live.console import Console
+from tidegate_proof.live.progress import Progress
+from tidegate_proof.live.proving import Proving
+from tidegate_proof.live.stop import Stop
 from tidegate_proof.record.documents import read_document, write_document
 from tidegate_proof.record.folder import REPORT, REQUESTS, VERDICT, Record, read_record, write_record
+from tidegate_proof.record.knee import KNEE, Search
 from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, digest, seal
 from tidegate_proof.record.plan import KneeUsed
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.requests import ERRORS, Requests
 from tidegate_proof.verdict.differences import differences
-from tidegate_proof.verdict.proof import KNEE, conclude, verify_proof
+from tidegate_proof.verdict.proof import conclude, verify_proof
 from tidegate_proof.verdict.verify import Outcome, Verified, verify
+
+if TYPE_CHECKING:
+    from tidegate_proof.live.session import Place
 
 PLAN = records.plan(warm_up_s=4, duration_s=80)
 
@@ -343,6 +352,33 @@ def test_a_proof_passes_when_runs_pass_and_controls_fail(root, capsys):
     assert "verified, 2 runs, passed" in capsys.readouterr().out
 
 
+def test_printed_hashes_are_held_against_the_plans_of_a_proofs_runs(root, capsys):
+    step, frozen = (digest(root / name / "plan.json") for name in ("step", "frozen"))
+    assert main(["verify", str(root), "--plan", step, "--plan", frozen]) == 0
+    assert main(["verify", str(root), "--plan", step, "--plan", "00"]) == 2
+    assert "plan.json: sha256: 00 was printed, no run has that plan" in capsys.readouterr().err
+
+
+def test_a_proof_that_is_no_json_any_more_differs_from_its_manifest(tmp_path: Path, root, capsys):
+    shutil.copytree(root, tmp_path / "proof")
+    (tmp_path / "proof" / PROOF).write_text("{")
+    assert main(["verify", str(tmp_path / "proof"), "--controls", "--plan", "00"]) == 2
+    assert "proof.json: sha256: recorded " in capsys.readouterr().err
+
+
+def test_a_proof_whose_programme_was_broken_off_is_partial_whatever_its_runs_show(tmp_path: Path, root, capsys):
+    shutil.copytree(root, tmp_path / "proof")
+    console = Console(Progress(StringIO(), "prove"), Stop())
+    nowhere = cast("Place", None)  # concluding needs no cluster
+    proving = Proving(nowhere, tmp_path / "proof", {}, keda=False, console=console, runs=["step", "frozen"])
+    proving.knees.append("knee")
+    assert proving.conclude(Partial(reason="interrupted (Ctrl-C)", t_ns=10**9)).passed
+    assert main(["verify", str(tmp_path / "proof")]) == 3
+    assert "partial: interrupted (Ctrl-C)" in capsys.readouterr().err
+    (tmp_path / "proof" / PARTIAL).unlink()
+    assert verify_proof(tmp_path / "proof").text.startswith("manifest.json: partial.json: recorded ")
+
+
 def test_controls_of_a_proof_are_those_of_its_runs_that_pass(root, capsys):
     assert main(["verify", str(root), "--controls"]) == 0
     said = capsys.readouterr().out
@@ -415,6 +451,21 @@ def test_a_run_by_another_knee_is_named(tmp_path: Path, run):
     assert (
         found.text == f"step/plan.json: knee.sha256: recorded {'00' * 32}, recomputed that of one of the proof's knees"
     )
+
+
+def test_a_knee_that_its_own_steps_do_not_show_is_named(tmp_path: Path, run):
+    claimed = replace(records.knee(), search=Search(lowest_rps=8))
+    write_document(tmp_path / KNEE, claimed)
+    used = KneeUsed(sha256=digest(tmp_path / KNEE), capacity_rps=records.CAPACITY_RPS, folder=".")
+    write_sealed(tmp_path / "step", replace(run, plan=replace(run.plan, knee=used)))
+    shutil.copyfile(tmp_path / KNEE, tmp_path / "step" / KNEE)
+    seal(tmp_path / "step")
+    found = verify(tmp_path / "step")
+    assert found.outcome is Outcome.DIFFERS
+    assert found.text.startswith("knee.json: steps")
+    write_document(tmp_path / "step" / KNEE, records.knee())
+    seal(tmp_path / "step")
+    assert "plan.json: knee.sha256" in verify(tmp_path / "step").text
 
 
 def test_a_run_by_another_capacity_than_its_knees_is_named(tmp_path: Path, root):

@@ -171,7 +171,7 @@ def test_parameters_are_tf_servings():
         ),
         ("allowed_batch_sizes: [4, 2, 1000]", "allowed_batch_sizes entries must be monotonically increasing"),
         (
-            "max_batch_size { value: 8 } enable_large_batch_splitting { value: 1 } max_execution_batch_size { value: 9 }",
+            "max_batch_size { value: 8 } max_execution_batch_size { value: 9 } enable_large_batch_splitting{value:1}",
             "max_execution_batch_size must not be more than max_batch_size",
         ),
         ("max_batch_size { value: 0 }", "max_batch_size, num_batch_threads and max_enqueued_batches must be positive"),

@@ -17,10 +17,10 @@ from signatures import SignatureError
 from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target, TargetError
 from tidegate_proof.knee.offering import Offering, schedule
-from tidegate_proof.knee.search import Plan, attempt
+from tidegate_proof.knee.search import attempt
 from tidegate_proof.live.asking import positive, share, whole
 from tidegate_proof.record.documents import write_document
-from tidegate_proof.record.knee import KneeRecord, Step
+from tidegate_proof.record.knee import KneeRecord, Search, Step
 from tidegate_proof.record.plan import TIERS, GeneratorLimits, Slo
 
 ASKED = {"web": "and_gate", "serving": "work"}
@@ -69,7 +69,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def main(args: argparse.Namespace) -> int:
     """Search, say what was found, and write it."""
     slo = Slo(latency_ms=args.latency_ms, success=args.success)
-    plan = Plan(lowest_rps=args.lowest, highest_rps=args.highest, duration_s=args.step_s, resolution=args.resolution)
+    plan = Search(lowest_rps=args.lowest, highest_rps=args.highest, duration_s=args.step_s, resolution=args.resolution)
     started = datetime.now(UTC).isoformat(timespec="seconds")
     model = args.model or ASKED[args.tier]
     iterations = args.iterations if model == WORK else None
@@ -107,6 +107,7 @@ def main(args: argparse.Namespace) -> int:
         cluster=None,
         versions={"tidegate": version("tidegate-proof"), "python": platform.python_version()},
         started=started,
+        search=plan,
     )
     return _tell(record, args.out)
 

@@ -17,6 +17,8 @@ from tidegate_proof.live.progress import Progress
 from tidegate_proof.live.proving import Proving
 from tidegate_proof.live.session import new_folder
 from tidegate_proof.live.stop import Stop, StoppedError
+from tidegate_proof.record.manifest import Partial
+from tidegate_proof.record.plan import TIERS
 from tidegate_proof.record.proof import Proof
 from tidegate_proof.verdict.verify import Outcome
 
@@ -38,6 +40,7 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--full", action="store_true", help="both tiers, more shapes, repeats for intervals")
+    parser.add_argument("--tier", choices=TIERS, help="this one alone: its share of --full")
     parser.add_argument("--cpu-only", action="store_true", help="do not scale on pending predictions")
     add_place(parser)
 
@@ -53,27 +56,32 @@ def main(args: argparse.Namespace) -> int:
 
 
 async def _prove(args: argparse.Namespace, console: Console) -> int:
-    began, broken = time.monotonic(), False
+    began, reason = time.monotonic(), None
     with console.stop.on_signals():
         place = place_of(args)
         keda = not args.cpu_only and await has_keda(place)
-        folder = new_folder(args.output, "proof-full" if args.full else "proof")
+        programme = [part for part in FULL if part.tier == args.tier] or (FULL if args.full else SHORT)
+        kind = args.tier or ("full" if args.full else "short")
+        folder = new_folder(args.output, f"proof-{kind}")
         folder.mkdir(parents=True)
         console.say(f"Signal of the model servers: {'pending predictions (KEDA) and CPU' if keda else 'CPU'}")
         proving = Proving(place, folder, dict(args.image), keda, console)
         try:
-            await proving.prove(FULL if args.full else SHORT)
-        except StoppedError:
-            broken = True
+            await proving.prove(programme)
+        except StoppedError as error:
+            reason = str(error)
         except TROUBLE as error:
-            broken = True
+            reason = str(error)
             console.say(f"✗ {error}")
+        reason = reason or console.stop.reason
+        took_ns = round((time.monotonic() - began) * 1e9)
+        broken = None if reason is None else Partial(reason=reason, t_ns=took_ns)
         try:
-            proof = proving.conclude() if proving.runs else None
+            proof = proving.conclude(broken) if proving.runs else None
         finally:
             if not place.keep:
                 await gone(place.kubectl, proving.namespaces, console.say)
-    return _told(proof, folder, console, time.monotonic() - began, partial=broken or console.stop.reason is not None)
+    return _told(proof, folder, console, time.monotonic() - began, partial=broken is not None)
 
 
 def _told(proof: Proof | None, folder: Path, console: Console, took_s: float, *, partial: bool) -> int:

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,7 +41,13 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
     parser.add_argument(
         "--controls", action="store_true", help="also falsify copies of the record; each must be found out"
     )
-    parser.add_argument("--plan", metavar="SHA256", help="the plan's hash, as it was printed before the run")
+    parser.add_argument(
+        "--plan",
+        action="append",
+        default=[],
+        metavar="SHA256",
+        help="the plan's hash, as it was printed before the run; of a proof, as often as it has runs",
+    )
     parser.add_argument(
         "--traces", type=Path, metavar="DIR", help="where the plan's trace is (default: the load test's own)"
     )
@@ -51,14 +58,17 @@ def main(args: argparse.Namespace) -> int:
     folder: Path = args.folder
     is_proof = (folder / PROOF).exists()
     renderer = _renderer(folder)
-    found = verify_proof(folder, renderer, args.traces) if is_proof else _verify_run(folder, renderer, args)
+    found = (verify_proof if is_proof else verify)(folder, renderer, args.traces)
+    sound = found.outcome not in {Outcome.DIFFERS, Outcome.UNUSABLE}
+    runs = read_document(folder / PROOF, Proof).runs if is_proof and sound else ()
+    if sound:
+        found = _as_printed([folder / run.folder for run in runs] or [folder], args.plan) or found
     code = _said(folder, found)
     if not args.controls:
         return code
     if found.outcome is not Outcome.PASSED:
         print("controls: not tried, since the record itself does not pass", file=sys.stderr)
         return code
-    runs = read_document(folder / PROOF, Proof).runs if is_proof else ()
     passing = [folder / run.folder for run in runs if run.expect == "pass"] or [folder]
     return max(_controls(run, args.traces) for run in passing)
 
@@ -78,11 +88,14 @@ def _renderer(folder: Path) -> Renderer | None:
     return None
 
 
-def _verify_run(folder: Path, renderer: Renderer | None, args: argparse.Namespace) -> Verified:
-    found = verify(folder, renderer, args.traces)
-    if args.plan is None or found.outcome is Outcome.UNUSABLE or (recomputed := digest(folder / PLAN)) == args.plan:
-        return found
-    return Verified(Outcome.DIFFERS, f"{PLAN}: sha256: {args.plan} was printed, it is {recomputed}")
+def _as_printed(folders: Sequence[Path], printed: Sequence[str]) -> Verified | None:
+    """Hold hashes that were printed against the plans of runs; None when each is that of one."""
+    recomputed = [digest(folder / PLAN) for folder in folders]
+    for sha256 in printed:
+        if sha256 not in recomputed:
+            there = f"it is {recomputed[0]}" if len(folders) == 1 else "no run has that plan"
+            return Verified(Outcome.DIFFERS, f"{PLAN}: sha256: {sha256} was printed, {there}")
+    return None
 
 
 def _said(folder: Path, found: Verified) -> int:

@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self._sent_ns = now_ns = monotonic_ns() - traffic.start_ns
         self._transport.write(before + self._id + after)  # type: ignore[union-attr]  # it is connected
         columns.error[index] = NONE
-        if not columns.idle_closes[index]:  # the first time counts
+        if columns.sent_ns[index] == ABSENT:  # the first time counts, and waiting for a connection is the server's time
             columns.sent_ns[index] = now_ns
 
     def data_received(self, data: bytes) -> None:

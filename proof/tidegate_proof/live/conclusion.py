@@ -1,14 +1,17 @@
 """What follows a run: its verdict, its report, its seal, and a word to the person who started it."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.folder import VERDICT, read_record
-from tidegate_proof.record.manifest import seal
+from tidegate_proof.record.manifest import PARTIAL, Partial, seal
+from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.record.verdict import Verdict
 from tidegate_proof.report import render
 from tidegate_proof.verdict.intended import rates_of
 from tidegate_proof.verdict.judge import judge
+from tidegate_proof.verdict.proof import conclude as conclude_runs
 
 
 def conclude(folder: Path) -> Verdict:
@@ -25,6 +28,29 @@ def conclude(folder: Path) -> Verdict:
         (folder / name).write_bytes(content)
     seal(folder)
     return verdict
+
+
+def conclude_proof(root: Path, runs: Sequence[str], knees: Sequence[str], broken: Partial | None = None) -> Proof:
+    """Say what judged runs show together, draw the report, seal the folder.
+
+    Args:
+        root: Above them.
+        runs: Their folders, relative to it.
+        knees: Folders of knee.json, the same.
+        broken: Why the programme did not come to its end; None when it did.
+
+    Raises:
+        RecordError: A record cannot be read.
+        OSError: The disk is full.
+    """
+    proof = conclude_runs(root, runs, knees)
+    write_document(root / PROOF, proof)
+    if broken is not None:
+        write_document(root / PARTIAL, broken)
+    for name, content in render(root).items():
+        (root / name).write_bytes(content)
+    seal(root)
+    return proof
 
 
 def words(verdict: Verdict, *, control: bool) -> list[str]:

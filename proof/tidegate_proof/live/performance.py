@@ -14,8 +14,8 @@ from tidegate_proof.live.preconditions import Need
 from tidegate_proof.live.session import Place, Stage, measure, staged
 from tidegate_proof.live.sizing import HEADROOM, Sizing, Tier, fitted, planned
 from tidegate_proof.live.trials import Order, prepare
+from tidegate_proof.record.knee import KNEE
 from tidegate_proof.record.verdict import Verdict
-from tidegate_proof.verdict.proof import KNEE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

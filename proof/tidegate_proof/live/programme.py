@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from scenarios import SCENARIOS, Scenario
-from tidegate_proof.knee.search import Plan as Search
 from tidegate_proof.live.sizing import FROZEN, PINNED
+from tidegate_proof.record.knee import Search
 from tidegate_proof.record.plan import Control, Slo, Tier
 
-ROWS = 64
+ROWS = 256
 """Of the AND gate in a request, which a gateway reads and writes as JSON."""
 
 ITERATIONS = 40
@@ -94,7 +94,7 @@ FULL = (
     Part(
         "serving",
         SERVING_SLO,
-        Search(lowest_rps=8, highest_rps=500, duration_s=10, resolution=0.08),
+        Search(lowest_rps=8, highest_rps=500, duration_s=10, resolution=0.15),
         back_s=45,
         items=[
             *with_controls("step", 160, repeats=3),
@@ -106,9 +106,10 @@ FULL = (
     Part(
         "web",
         WEB_SLO,
-        Search(lowest_rps=20, highest_rps=2000, duration_s=8, resolution=0.08),
-        back_s=100,  # the CPU signal, and connections that clients keep for 36 s at most
-        items=with_controls("web-step", 280),
+        Search(lowest_rps=8, highest_rps=1000, duration_s=8, resolution=0.15),
+        # Not a step: until the CPU signal has shown one, 45 s later, more waits than any client has patience for
+        back_s=20,
+        items=with_controls("web-ramp", SCENARIOS["web-ramp"].duration_s),
     ),
 )
-"""Some fifty minutes."""
+"""Some fifty-five minutes."""

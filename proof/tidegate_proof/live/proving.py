@@ -13,6 +13,7 @@ from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import attempt
 from tidegate_proof.live import facts, priority
+from tidegate_proof.live.conclusion import conclude_proof
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.cpu import CpuMeter
 from tidegate_proof.live.deployment import name_for
@@ -23,13 +24,11 @@ from tidegate_proof.live.session import Place, Stage, staged
 from tidegate_proof.live.sizing import FROZEN, Tier
 from tidegate_proof.live.trials import Order, knee_used
 from tidegate_proof.record.documents import write_document
-from tidegate_proof.record.knee import KneeRecord, Step
-from tidegate_proof.record.manifest import seal
+from tidegate_proof.record.knee import KNEE, KneeRecord, Step
+from tidegate_proof.record.manifest import Partial
 from tidegate_proof.record.plan import GeneratorLimits, KneeUsed
-from tidegate_proof.record.proof import PROOF, Proof
+from tidegate_proof.record.proof import Proof
 from tidegate_proof.record.verdict import Verdict
-from tidegate_proof.report import render
-from tidegate_proof.verdict.proof import KNEE, conclude
 
 WARM_UP_S = 2
 SEED = 1
@@ -69,18 +68,16 @@ class Proving:
             if self.console.stop.reason is None:
                 await self._part(part)
 
-    def conclude(self) -> Proof:
+    def conclude(self, broken: Partial | None) -> Proof:
         """Say what the runs show together, draw the report, seal the folder.
+
+        Args:
+            broken: Why the programme did not come to its end; None when it did.
 
         Raises:
             RecordError, OSError: A record cannot be read, or nothing can be written.
         """
-        proof = conclude(self.folder, self.runs, self.knees)
-        write_document(self.folder / PROOF, proof)
-        for name, content in render(self.folder).items():
-            (self.folder / name).write_bytes(content)
-        seal(self.folder)
-        return proof
+        return conclude_proof(self.folder, self.runs, self.knees, broken)
 
     async def _part(self, part: Part) -> None:
         name = name_for(part.tier)
@@ -138,6 +135,7 @@ class Proving:
             cluster=await facts.cluster_of(stage.api, stage.tidegate),
             versions=await facts.versions(stage.api),
             started=started,
+            search=part.search,
         )
         folder = self.folder / f"knee-{part.tier}"
         folder.mkdir()

@@ -6,6 +6,8 @@ from typing import Literal
 from tidegate_proof.record.documents import Real
 from tidegate_proof.record.plan import Cluster, GeneratorLimits, Slo, Tier
 
+KNEE = "knee.json"
+
 MS = 1_000_000
 
 
@@ -79,6 +81,28 @@ class Knee:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Search:
+    """How to search.
+
+    Attributes:
+        lowest_rps: First load; the SLO must be kept here.
+        highest_rps: No more is offered.
+        duration_s: Of each step, without warm-up.
+        resolution: How wide the bracket may be, relative to its lower end.
+        contradiction: How far a load that kept the SLO even once may lie above one that did not in most of its
+            steps, relative to the latter.
+        most_steps: After these the search is given up.
+    """
+
+    lowest_rps: Real = 4.0
+    highest_rps: Real = 20_000.0
+    duration_s: Real = 10.0
+    resolution: Real = 0.03
+    contradiction: Real = 0.15
+    most_steps: int = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class KneeRecord:
     """All of knee.json.
 
@@ -99,6 +123,7 @@ class KneeRecord:
         cluster: None where the target is plain.
         versions: `tidegate`, `python`.
         started: Wall clock, RFC 3339.
+        search: How loads were chosen, so that it can be done again; None where nobody told.
         format: 1.
     """
 
@@ -118,4 +143,5 @@ class KneeRecord:
     cluster: Cluster | None
     versions: dict[str, str]
     started: str
+    search: Search | None = None
     format: Literal[1] = 1

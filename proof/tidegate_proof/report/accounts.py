@@ -64,7 +64,7 @@ def _metrics(of: Elasticity) -> list[str]:
 
 
 def _forecast(run: Run) -> Table:
-    titles = ("The very number", "Within one look of the controller", "More than forecast, on average")
+    titles = ("The very number", "Within one look of the controller", "Beside the forecast, on average")
     columns = [Column("Tier"), *(Column(title, number=True) for title in titles)]
     rows = [
         [tier, percent(of.same_share), percent(of.near_share), f"{of.mean_difference:+.2g} pods"]

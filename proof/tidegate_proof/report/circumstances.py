@@ -89,7 +89,7 @@ def surroundings(run: Run) -> Section:
         ("Kubernetes", f"{plan.cluster.kubernetes}, namespace {plan.cluster.namespace}"),
         *((f"Node {node.name}", f"{node.cpu} CPUs, {node.memory} memory") for node in plan.cluster.nodes),
         *((f"Image of {tier}", image) for tier, image in sorted(plan.cluster.images.items())),
-        *((f"Version of {name}", version) for name, version in sorted(plan.versions.items())),
+        *((name.capitalize(), version) for name, version in sorted(plan.versions.items())),
     ]
     listings = [
         Listing(f"Autoscaler of tier {tier}, as applied", text_of(spec, indent=2).decode())

@@ -153,6 +153,10 @@ def capacity(run: Run, knee: Picture | None) -> Section:
         words.append(f"No law was fitted: {found.reason}.")
     if any(not point.saturated for point in found.points):
         words.append("Hollow points: no more was asked of so many pods than they did, so that they may carry more.")
+    if points:
+        words.append(
+            "Points count right answers however late, and so lie above the capacity, which keeps the objective."
+        )
     used = run.record.plan.knee
     if used is None:
         lead = "Nobody measured the capacity of one replica before this run."

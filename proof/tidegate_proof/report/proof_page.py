@@ -44,7 +44,7 @@ def proof_page(proof: Proof, members: Sequence[Member], knees: Sequence[svg.Pict
     """
     sections = [
         Section("runs", "Runs", "Runs and controls", _RUNS, [_runs(members)]),
-        Section("beside", "Side by side", "The same load, with and without", _BESIDE, _beside(members)),
+        Section("beside", "Side by side", "The same rates, with and without", _BESIDE, _beside(members)),
         Section("repeats", "Repeats", "What repeats agree on", _REPEATS, [_intervals(proof.intervals)]),
         *([Section("knees", "Capacity", "Capacity of one replica", "", [Pair(knees)])] if knees else []),
         Section("limits", "Limits", "What this proof can show, and what it cannot", "", [Words(_limits(members))]),
@@ -60,9 +60,7 @@ _RUNS = (
     "A run shows something only when the same measurement fails where it has to. Each control was made in the "
     "same way, with one thing broken on purpose."
 )
-_BESIDE = (
-    "Pictures of one kind have the same meaning; each run has its own axes. Each run's own report has all of them."
-)
+_BESIDE = "Arrivals differ by their seeds, and each picture has axes of its own. Each run's own report has all of them."
 _REPEATS = "Means over the runs of one scenario, controls left out, with the 95 % interval by Student's t."
 _CHECK = (
     "Without a network or the cluster, this computes every figure of every run again from its raw data and holds "

@@ -17,6 +17,12 @@ _BEHIND = 1.08
 _WORDS = {WIDE: 310, NARROW: 70}
 """Room behind the last bar, for its words."""
 
+_HEAD_WORDS = {WIDE: 300, NARROW: 240}
+"""From the left edge, where the words of an event's head end and half of the moment's would begin."""
+
+_BACK_WORDS = 50
+"""Half of the words for the moment when the objective was met again."""
+
 PODS = 8
 """Of an event, so many pods are drawn; the others are counted."""
 
@@ -129,7 +135,8 @@ def _event(frame: Frame, event: ScaleUp, y: float) -> Markup:
         x = frame.x(event.slo_back_s)
         parts.append(svg.line(x, y + _HEAD - 4, x, y + event.height - _GAP, "slo-back"))
         back = f"met again {seconds(event.slo_back_s)}"
-        parts.append(svg.text(x, y + 15, back, style="slo-back-name", anchor="middle"))
+        beside = min(max(x, frame.left + _HEAD_WORDS[frame.width]), frame.right_side - _BACK_WORDS)
+        parts.append(svg.text(beside, y + 15, back, style="slo-back-name", anchor="middle"))
     lane = y + _HEAD
     if event.load_changed:
         parts.append(_bar(frame, lane, (0, event.decided_s), "deciding"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import JUNIT, REPORT, SUMMARY
-from tidegate_proof.record.knee import KneeRecord
+from tidegate_proof.record.knee import KNEE, KneeRecord
 from tidegate_proof.record.manifest import digest
 from tidegate_proof.record.proof import PROOF, Proof
 from tidegate_proof.report import curves
@@ -17,7 +17,6 @@ from tidegate_proof.report.proof_page import Member, proof_page
 from tidegate_proof.report.run import Run, read_run
 from tidegate_proof.report.run_page import run_page
 from tidegate_proof.report.svg import Picture
-from tidegate_proof.verdict.proof import KNEE
 
 
 def render(folder: Path) -> dict[str, bytes]:

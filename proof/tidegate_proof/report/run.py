@@ -98,5 +98,5 @@ def read_run(folder: Path) -> Run:
 
 
 def _in_seconds(steps: Steps) -> list[tuple[float, int]]:
-    """Turn a record's steps into seconds; what was before the start held at it."""
-    return [(max(at / SECOND, 0.0), pods) for at, pods in steps]
+    """Turn a record's steps into seconds; the last one before the start held at it."""
+    return list({max(at / SECOND, 0.0): pods for at, pods in steps}.items())

@@ -51,7 +51,7 @@ def _claim(run: Run) -> list[tuple[str, str]]:
 def _highlights(run: Run) -> list[Highlight]:
     figures, plan = run.verdict.figures, run.record.plan
     total = figures.total
-    agreed = "client and gateways agree" if figures.lost.reconciled else "client and gateways do not agree"
+    agreed = "client and gateways agree" if figures.lost.reconciled else "gateways do not confirm it"
     shown = [
         Highlight("Good answers", percent(total.good_share), f"of {count(total.arrivals)} requests"),
         Highlight("Lost requests", count(total.lost), agreed),
@@ -64,6 +64,6 @@ def _highlights(run: Run) -> list[Highlight]:
             Highlight(
                 "First new pod answered", seconds(reaction.first_answer_s), f"after the load changed, tier {plan.tier}"
             ),
-            Highlight("Objective met again", back, "after the load changed, the slowest time"),
+            Highlight("Objective met again", back, "after the load changed, for 5 s at least"),
         ]
     return shown

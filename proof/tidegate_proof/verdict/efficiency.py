@@ -28,8 +28,8 @@ def efficiency_of(plan: Plan, replicas: Replicas, outcomes: Outcomes, windows: W
     """Return throughput by number of replicas.
 
     A point is the most right answers a second that arrived over a stretch of the measured phases in which exactly so
-    many replicas were Ready. It is saturated when the SLO was violated meanwhile: more was asked than they did. Only
-    saturated points tell what replicas can do, so that only they are fitted. X(1) is the saturated point of one
+    many replicas were Ready. It is saturated when the SLO was violated all the while: more was asked than they did.
+    Only saturated points tell what replicas can do, so that only they are fitted. X(1) is the saturated point of one
     replica, or the knee's capacity.
 
     Args:
@@ -67,7 +67,7 @@ def _best_stretches(
             steady = not ((changed > starts[start]) & (changed < starts[end])).any()
             if not steady or not ready[start]:
                 continue
-            key = int(ready[start]), windows.violation_s(start, end) > 0
+            key = int(ready[start]), windows.violation_s(start, end) >= STRETCH_S
             best[key] = max(best.get(key, 0.0), int(answers[start:end].sum()) / STRETCH_S)
     return best
 

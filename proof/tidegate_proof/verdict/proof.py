@@ -7,16 +7,16 @@ from pathlib import Path
 from tidegate_proof.record.documents import plain, read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN, VERDICT
-from tidegate_proof.record.knee import KneeRecord
-from tidegate_proof.record.manifest import MANIFEST, digest
+from tidegate_proof.record.knee import KNEE, KneeRecord
+from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Partial, digest
 from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.proof import PROOF, Interval, Proof, ProofKnee, ProofRun
 from tidegate_proof.record.verdict import Verdict
+from tidegate_proof.verdict.comparison import incomparable
 from tidegate_proof.verdict.differences import Difference, differences
+from tidegate_proof.verdict.knees import search_again
 from tidegate_proof.verdict.repeats import intervals
 from tidegate_proof.verdict.verify import Outcome, Renderer, Verified, check_manifest, check_redrawn, verify
-
-KNEE = "knee.json"
 
 
 def conclude(root: Path, runs: Sequence[str], knees: Sequence[str]) -> Proof:
@@ -65,14 +65,23 @@ def verify_proof(root: Path, render: Renderer | None = None, traces: Path | None
                 return Verified(of_run.outcome, f"{run.folder}/{of_run.text}")
         again = conclude(root, [run.folder for run in recorded.runs], [knee.folder for knee in recorded.knees])
         found = chain(differences(PROOF, plain(recorded), plain(again)), _other_knees(root, again))
+        if again.passed:
+            found = chain(found, incomparable(root, again))
         different = next(found, None) or check_redrawn(root, render)
+        broken = read_document(root / PARTIAL, Partial) if (root / PARTIAL).exists() else None
     except RecordError as error:
         return Verified(Outcome.UNUSABLE, str(error))
     if different is not None:
         return Verified(Outcome.DIFFERS, str(different))
-    if again.passed:
-        return Verified(Outcome.PASSED, f"verified, {len(again.runs)} runs, passed")
-    return Verified(Outcome.FAILED, f"verified, {_why_not(again)}")
+    return _outcome(again, broken)
+
+
+def _outcome(proof: Proof, broken: Partial | None) -> Verified:
+    if broken is not None:
+        return Verified(Outcome.PARTIAL, f"partial: {broken.reason}")
+    if proof.passed:
+        return Verified(Outcome.PASSED, f"verified, {len(proof.runs)} runs, passed")
+    return Verified(Outcome.FAILED, f"verified, {_why_not(proof)}")
 
 
 def _why_not(proof: Proof) -> str:
@@ -84,8 +93,11 @@ def _why_not(proof: Proof) -> str:
 
 
 def _other_knees(root: Path, proof: Proof) -> Iterator[Difference]:
-    """Find runs whose load is a multiple of something that the proof's knees do not say."""
-    measured = {knee.sha256: read_document(root / knee.folder / KNEE, KneeRecord).knee for knee in proof.knees}
+    """Find knees that their steps do not show, and runs whose load is a multiple of something else."""
+    records = {listed: read_document(root / listed.folder / KNEE, KneeRecord) for listed in proof.knees}
+    for listed, record in records.items():
+        yield from search_again(f"{listed.folder}/{KNEE}", record)
+    measured = {listed.sha256: record.knee for listed, record in records.items()}
     for run in proof.runs:
         used = read_document(root / run.folder / PLAN, Plan).knee
         if used is None:

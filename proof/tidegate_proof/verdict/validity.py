@@ -32,9 +32,16 @@ def validity_of(record: Record, figures: Figures) -> tuple[ValidityCheck, ...]:
         _at_most("without a CLOCK line, s", silent, CLOCK_EVERY_S),
         _at_most("gaps in watches", sum(event.type == "GAP" for event in record.cluster), 0),
         _at_most("answers that no gateway counts", sum(pod.twice for pod in figures.lost.by_pod.values()), 0),
+        _at_most("right answers without a gateway's number", _unnumbered(record.requests), 0),
+        _at_most("gateways without an exact total", sum(p.answered is None for p in figures.lost.by_pod.values()), 0),
         _at_most("answers of pods that no watch saw", _strangers(record.requests, figures), 0),
         _at_most("gateways not looked at", len(set(record.requests.pods) - {look.pod for look in record.gateway}), 0),
     )
+
+
+def _unnumbered(requests: Requests) -> int:
+    answered = (requests.answered_ns >= 0) & (requests.error == 0)
+    return int((answered & (requests.seq <= 0)).sum())
 
 
 def _strangers(requests: Requests, figures: Figures) -> int:

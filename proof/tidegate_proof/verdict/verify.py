@@ -20,6 +20,7 @@ from tidegate_proof.record.folder import (
     Record,
     read_record,
 )
+from tidegate_proof.record.knee import KNEE, KneeRecord
 from tidegate_proof.record.manifest import MANIFEST, PARTIAL, Manifest, Partial, digest, files_of
 from tidegate_proof.record.plan import Plan
 from tidegate_proof.record.verdict import Verdict
@@ -27,6 +28,7 @@ from tidegate_proof.verdict.consistency import contradictions
 from tidegate_proof.verdict.differences import Difference, differences
 from tidegate_proof.verdict.intended import counts_of, intended_of, rates_of
 from tidegate_proof.verdict.judge import judge
+from tidegate_proof.verdict.knees import search_again
 
 Renderer = Callable[[Path], Mapping[str, bytes]]
 """From a folder to the files for people, by name; the same bytes for the same folder."""
@@ -147,6 +149,16 @@ def _impossible(folder: Path, record: Record, rates: list[float]) -> Iterator[Di
     yield from _spelled(folder, record)
     counts = counts_of(record.plan, rates)
     yield from contradictions(record, counts, intended_of(record.plan, counts))
+    yield from _another_knee(folder, record.plan)
+
+
+def _another_knee(folder: Path, plan: Plan) -> Iterator[Difference]:
+    """Find a copy of a knee that is not the plan's, or that its own steps do not show."""
+    if (folder / KNEE).exists():
+        recomputed = digest(folder / KNEE)
+        if plan.knee is not None and plan.knee.sha256 != recomputed:
+            yield Difference(PLAN, "knee.sha256", plan.knee.sha256, f"{recomputed} of {KNEE}")
+        yield from search_again(KNEE, read_document(folder / KNEE, KneeRecord))
 
 
 def _misjudged(folder: Path, verdict: Verdict) -> Iterator[Difference]:
