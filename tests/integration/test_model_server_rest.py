@@ -72,7 +72,9 @@ def test_status_and_metadata_are_tf_servings_documents(ask):
         ]
     }
     status, answer = ask(f"{GATE}/metadata")
-    signature = answer["metadata"]["signature_def"]["signature_def"]["serving_default"]
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    assert signatures["__saved_model_init_op"]["outputs"]["__saved_model_init_op"]["dtype"] == "DT_INVALID"
+    signature = signatures["serving_default"]
     assert answer["model_spec"] == {"name": "and_gate", "signature_name": "", "version": "1"}
     assert signature["inputs"]["inputs"]["dtype"] == "DT_FLOAT"
     assert signature["method_name"] == "tensorflow/serving/predict"
