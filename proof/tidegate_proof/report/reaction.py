@@ -135,7 +135,8 @@ def _event(frame: Frame, event: ScaleUp, y: float) -> Markup:
         x = frame.x(event.slo_back_s)
         parts.append(svg.line(x, y + _HEAD - 4, x, y + event.height - _GAP, "slo-back"))
         back = f"met again {seconds(event.slo_back_s)}"
-        beside = min(max(x, frame.left + _HEAD_WORDS[frame.width]), frame.right_side - _BACK_WORDS)
+        head_words = _HEAD_WORDS[WIDE if frame.width == WIDE else NARROW]
+        beside = min(max(x, frame.left + head_words), frame.right_side - _BACK_WORDS)
         parts.append(svg.text(beside, y + 15, back, style="slo-back-name", anchor="middle"))
     lane = y + _HEAD
     if event.load_changed:
