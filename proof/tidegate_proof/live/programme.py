@@ -97,10 +97,11 @@ FULL = (
         Search(lowest_rps=8, highest_rps=500, duration_s=10, resolution=0.15),
         back_s=45,
         items=[
+            # First: the controller allows more at once while it remembers that it took pods away
+            Item(sized(SCENARIOS["overload"]), SCENARIOS["overload"].duration_s),
             *with_controls("step", 160, repeats=3),
             Item(sized(SCENARIOS["ramp"]), 300),
             Item(sized(SCENARIOS["sawtooth"]), 360),
-            Item(sized(SCENARIOS["overload"]), SCENARIOS["overload"].duration_s),
         ],
     ),
     Part(
