@@ -105,12 +105,15 @@ def thresholds(
         if phase.name.startswith("settled")
     ]  # fmt: skip
     if any(phase.name.startswith(("react", "rise")) for phase in planned):
-        made += [
+        made.append(
             Threshold(name="promise kept again", metric=f"reaction.{tier}.slo_back_s", op="<=", limit=terms.back_s,
-                      why="seconds from the rise of the load"),
+                      why="seconds from the rise of the load")
+        )  # fmt: skip
+    if any(phase.name.startswith(("react", "rise", "load")) for phase in planned):
+        made.append(
             Threshold(name="every pod works", metric=f"spread.{tier}.least", op=">=", limit=SPREAD,
-                      why="a replica that gets nothing is paid for and useless"),
-        ]  # fmt: skip
+                      why="a replica that gets nothing is paid for and useless")
+        )  # fmt: skip
     if any(phase.name.startswith("down") for phase in planned):
         made.append(
             Threshold(name="pods go again", metric=f"reaction.{tier}.downs", op=">=", limit=1,

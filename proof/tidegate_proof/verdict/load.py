@@ -81,9 +81,10 @@ def heat(outcomes: Outcomes, plan: Plan) -> Heat:
     bins = -(-plan.duration_s // HEAT_BIN_S)
     row = outcomes.requests.intended_ns // (HEAT_BIN_S * SECOND)
     column = np.searchsorted(np.array(bounds), outcomes.latency_ns)
-    cells = (row * (len(bounds) + 1) + column)[outcomes.right]
-    counts = np.bincount(cells, minlength=bins * (len(bounds) + 1)).reshape(-1, len(bounds) + 1)[:bins]
-    never = np.bincount(row[~outcomes.right], minlength=bins)[:bins]
+    planned = row < bins  # a record that was tampered with may have later ones
+    cells = (row * (len(bounds) + 1) + column)[outcomes.right & planned]
+    counts = np.bincount(cells, minlength=bins * (len(bounds) + 1)).reshape(bins, len(bounds) + 1)
+    never = np.bincount(row[~outcomes.right & planned], minlength=bins)
     return Heat(
         bin_s=HEAT_BIN_S,
         bounds_ns=bounds,
