@@ -69,8 +69,9 @@ def test_a_step_must_lose_nothing_react_settle_use_every_pod_and_let_pods_go():
 
 def test_an_overload_must_show_that_each_replica_adds_to_it_and_keeps_no_promise():
     planned = phases([float(n) for n in range(100)], 5, 40)
-    asked = {one.name: one for one in thresholds(planned, "serving", TERMS, foreseen=False, overloaded=True)}
-    assert asked.keys() == {"nothing lost", "each replica adds to it"}
+    asked = {one.name: one for one in thresholds(planned, "serving", TERMS, foreseen=False, overloaded_rps=30)}
+    assert asked.keys() == {"nothing lost", "one replica does its part", "each replica adds to it", "every pod works"}
+    assert asked["one replica does its part"].limit == 21
     assert (asked["each replica adds to it"].metric, asked["each replica adds to it"].op) == ("efficiency.least", ">=")
 
 

@@ -77,7 +77,7 @@ def phases(rates: Sequence[float], warm_up_s: int, back_s: int) -> tuple[Phase, 
 
 
 def thresholds(
-    planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: bool, overloaded: bool = False
+    planned: Sequence[Phase], tier: Tier, terms: Terms, *, foreseen: bool, overloaded_rps: float | None = None
 ) -> tuple[Threshold, ...]:
     """Return what decides, whatever a control breaks: the same for every run of a scenario.
 
@@ -86,18 +86,27 @@ def thresholds(
         tier: That is measured.
         terms: What is promised.
         foreseen: Whether there is a forecast of its replicas.
-        overloaded: Whether more is asked all the time than all replicas do, to see how much that is.
+        overloaded_rps: Capacity of a replica where more is asked all the time than all of them do, to see how much that
+            is; None where a promise is to be kept.
     """
     slo = terms.slo
     made = [
         Threshold(name="nothing lost", metric="total.lost", op="==", limit=0,
                   why="pods come and go, and every request that was sent is answered"),
-        Threshold(name="each replica adds to it", metric="efficiency.least", op=">=", limit=EFFICIENT,
-                  why="least throughput of N replicas, by N times that of one")
-        if overloaded else
-        Threshold(name="violation seconds", metric="total.violation_s", op="<=", limit=terms.violation_s,
-                  why="the promise is broken only while new pods come"),
     ]  # fmt: skip
+    if overloaded_rps is None:
+        made.append(
+            Threshold(name="violation seconds", metric="total.violation_s", op="<=", limit=terms.violation_s,
+                      why="the promise is broken only while new pods come")
+        )  # fmt: skip
+    else:
+        made += [
+            Threshold(name="one replica does its part", metric="efficiency.one_rps", op=">=",
+                      limit=round(EFFICIENT * overloaded_rps, 3),
+                      why="right answers a second of the first, beside its capacity"),
+            Threshold(name="each replica adds to it", metric="efficiency.least", op=">=", limit=EFFICIENT,
+                      why="least throughput of N replicas, by N times that of one"),
+        ]  # fmt: skip
     made += [
         Threshold(name=f"p99 while {phase.name}", metric=f"phases.{phase.name}.latency_ns.p99", op="<=",
                   limit=slo.latency_ns, why="the pods that came carry the load")

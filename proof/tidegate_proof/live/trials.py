@@ -124,7 +124,11 @@ async def prepare(order: Order, stage: Stage) -> Trial:
     forecast = await _foreseen(order, stage, draft, counts)
     foreseen = forecast is not None and scenario.tier in forecast.replicas
     decisive = thresholds(
-        planned, scenario.tier, terms, foreseen=foreseen, overloaded=scenario.added_every_s is not None
+        planned,
+        scenario.tier,
+        terms,
+        foreseen=foreseen,
+        overloaded_rps=None if scenario.added_every_s is None else order.capacity_rps,
     )
     plan = replace(draft, phases=planned, thresholds=decisive, forecast=forecast)
     target = Target.of(stage.url)
