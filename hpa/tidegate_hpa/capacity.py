@@ -28,6 +28,7 @@ class Capacity:
         idle_cpu_m: CPU of a pod that does nothing, in millicores.
         max_pending: requests that a pod holds, worked on or waiting, before it sheds; None = all.
         measured: requests/s of a pod and requests pending in it, from no load on; where there are none, theory tells.
+        measured_cores: the same of the cores that it uses, which a limit holds down; without any it is `cpu_s` each.
     """
 
     service_time_s: float
@@ -39,6 +40,7 @@ class Capacity:
     idle_cpu_m: int = 0
     max_pending: int | None = None
     measured: tuple[tuple[float, float], ...] = ()
+    measured_cores: tuple[tuple[float, float], ...] = ()
 
     def throughput(self, pods: int) -> float:
         """Return the requests per second that `pods` pods serve at most."""
@@ -79,6 +81,19 @@ class Capacity:
         waiting = served * _waiting_share(served / limit, slots) / (limit - served)
         # What waits for longer than a second is the backlog's
         return slots * served / limit + min(waiting, served)
+
+    def cores(self, pods: int, served: float) -> float:
+        """Return the cores that all pods use together.
+
+        Args:
+            pods: pods that serve.
+            served: requests per second that they answer.
+        """
+        if not self.measured_cores or not pods:
+            return served * self.cpu_s
+        last, most = self.measured_cores[-1]
+        each = served / pods
+        return pods * (most if each >= last else _between(self.measured_cores, each))
 
     def needed(self, rate: float, slo_s: float, maximum: int) -> int:
         """Return the fewest pods, up to `maximum`, that keep 99 of 100 requests within `slo_s` seconds."""

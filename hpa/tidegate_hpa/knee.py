@@ -192,9 +192,15 @@ def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
         middle = (low + high) / 2
         late = _pod(alone, middle, cpu_s, cpu_request_m).latency_p99(1, knee.capacity_rps) > knee.slo_s
         low, high = (middle, high) if late else (low, middle)
-    told = [(step.offered_rps, step.mean_pending) for step in knee.steps if step.mean_pending is not None]
-    kept = tuple((rps, pending) for rps, pending in told if rps <= knee.capacity_rps)
-    return replace(_pod(alone, high, cpu_s, cpu_request_m), measured=((0.0, 0.0), *kept) if kept else ())
+    pod = _pod(alone, high, cpu_s, cpu_request_m)
+    return replace(pod, measured=_kept(knee, "mean_pending"), measured_cores=_kept(knee, "cores_used"))
+
+
+def _kept(knee: Knee, figure: str) -> tuple[tuple[float, float], ...]:
+    """Return what was measured of a figure from no load to the knee; nothing where nobody told."""
+    told = [(step.offered_rps, getattr(step, figure)) for step in knee.steps if step.offered_rps <= knee.capacity_rps]
+    known = tuple((rps, value) for rps, value in told if value is not None)
+    return ((0.0, 0.0), *known) if known else ()
 
 
 def _pod(alone_s: float, saturation_rps: float, cpu_s: float, cpu_request_m: int) -> Capacity:

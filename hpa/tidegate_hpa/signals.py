@@ -68,7 +68,7 @@ class Signals:
 
     def record(self, fleet: Fleet, served: float, pending: float, offered: float, now: int) -> None:
         """Take note of one second, and scrape when it is time."""
-        self._cpu.append(served * self._capacity.cpu_s)
+        self._cpu.append(self._capacity.cores(fleet.serving, served))
         self._serving.append(fleet.serving)
         self._series["pending"].append(pending)
         self._series["rate"].append(offered)

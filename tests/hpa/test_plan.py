@@ -175,3 +175,11 @@ def test_as_much_is_pending_in_the_fitted_pod_as_was_measured_up_to_its_knee(wri
     assert beyond == sorted(beyond)
     unmeasured = [step(rps) | {"mean_pending": None} for rps in (4.0, 8.0, 16.0, 24.0, 32.0)]
     assert knee.fitted(knee.read(written(steps=unmeasured)), 240).measured == ()
+
+
+def test_the_fitted_pod_uses_the_cores_that_were_measured_and_no_more_than_at_its_knee(written):
+    used = {4.0: 0.1, 8.0: 0.15, 16.0: 0.2, 24.0: 0.22, 32.0: 0.22}
+    pod = knee.fitted(knee.read(written(steps=[step(rps) | {"cores_used": used[rps]} for rps in used])), 240)
+    assert [pod.cores(2, 2 * rps) for rps in (0.0, 4.0, 12.0, 24.0, 30.0)] == pytest.approx([0, 0.2, 0.35, 0.44, 0.44])
+    assert pod.cores(0, 0.0) == 0
+    assert Capacity(0.05, cpu_s=0.01).cores(2, 30) == pytest.approx(0.3)
