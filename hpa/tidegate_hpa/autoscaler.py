@@ -164,16 +164,16 @@ def _metric(node: Node) -> MetricSpec:
     if member is None:
         return MetricSpec(kind, "", Target(""))
     source = node.required(member)
-    target = _target(source.required("target"))
+    aim = source.get("target")
+    target = _target(aim) if aim else Target("")
     if kind in {"Resource", "ContainerResource"}:
         return MetricSpec(kind, source.text("name"), target, source.text("container"))
-    metric = source.required("metric")
-    described = source.get("describedObject")
+    metric, described = source.get("metric"), source.get("describedObject")
     return MetricSpec(
         kind,
-        metric.text("name"),
+        metric.text("name") if metric else "",
         target,
-        selector=metric.get("selector"),
+        selector=metric.get("selector") if metric else None,
         described=(
             (described.text("apiVersion"), described.text("kind"), described.text("name"))
             if described

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import autoscaler, labels, pods
 from .documents import flattened
-from .errors import InputError, ScaleError
+from .errors import ScaleError
 from .figures import ExternalValue, Figures, ObjectValue, PodUsage
 from .horizontal import Scale, Surroundings
 
@@ -78,9 +78,12 @@ class Snapshot:
             cause = f"unexpected GroupVersion string: {reference.api_version}"
             return ScaleError(cause, f"invalid API version in scale target reference: {cause}")
         scales = self.targets.get(("Scale", hpa.namespace, reference.name), [])
-        for node in (*scales, *self._targets(hpa)):
-            return _scale(node)
         cause = f'{_resource(reference)} "{reference.name}" not found'
+        for node in (*scales, *self._targets(hpa)):
+            try:
+                return _scale(node)
+            except labels.SelectorError as error:
+                cause = str(error)
         where = f"{reference.kind}/{hpa.namespace}/{reference.name}"
         return ScaleError(cause, f"failed to query scale subresource for {where}: {cause}")
 
@@ -123,10 +126,7 @@ def _selector(node: Node, spec: Node | None, status: Node | None) -> str:
     if not selector.mapping().keys() & {"matchLabels", "matchExpressions"}:
         # A ReplicationController's is a plain map
         return ",".join(f"{key}={value}" for key, value in sorted(spec.texts("selector").items())) if spec else ""
-    try:
-        return str(labels.from_object(selector))
-    except labels.SelectorError as error:
-        raise InputError(f"{selector.path}: {error}") from None
+    return str(labels.from_object(selector))
 
 
 def take(documents: Iterable[Node]) -> Snapshot:

@@ -339,3 +339,31 @@ def test_the_text_goes_step_by_step_to_the_next_number(run):
     assert any("target averageUtilization 60" in line for line in lines)
     assert "2 → 3" in lines[-1]
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        (
+            {"type": "Resource", "resource": {"name": "cpu"}},
+            "neither an average utilization target nor an average value",
+        ),
+        ({"type": "Pods", "pods": {}}, "no average value target was set"),
+        (
+            {"type": "External", "external": {"metric": {"name": "queue"}}},
+            "neither a value target nor an average value",
+        ),
+    ],
+)
+def test_a_metric_without_a_target_is_answered_though_the_api_server_would_refuse_it(answered, metric, said):
+    (answer,) = answered([hpa(metrics=[metric]), deployment(), *PODS])
+    assert said in answer["metrics"][0]["error"]
+    assert answer["metrics"][0]["target"] == {}
+
+
+def test_a_selector_that_is_none_leaves_the_target_without_a_scale(answered):
+    broken = deployment()
+    broken["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "Is", "values": ["web"]}]}
+    (answer,) = answered([hpa(), broken, *PODS])
+    assert answer["conditions"][0]["reason"] == "FailedGetScale"
+    assert answer["error"].endswith('"Is" is not a valid label selector operator')
