@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from . import autoscaler, labels, pods
 from .documents import flattened
-from .errors import ScaleError
+from .errors import InputError, ScaleError
 from .figures import ExternalValue, Figures, ObjectValue, PodUsage
 from .horizontal import Scale, Surroundings
 
@@ -53,8 +54,9 @@ class Snapshot:
 
     def surroundings(self, hpa: Autoscaler, now: int) -> Surroundings:
         """Return what the reconcile of `hpa` sees at `now`, nanoseconds since 1970."""
-        return Surroundings(self.scale(hpa), self.pods, self.figures, self.selecting(), now)
+        return Surroundings(self.scale(hpa), self.pods, self.figures, self.selecting, now)
 
+    @cached_property
     def selecting(self) -> dict[str, Selector]:
         """Return the pods' selectors of all HPAs by namespace/name, where they can be told."""
         found: dict[str, Selector] = {}
@@ -130,25 +132,24 @@ def _selector(node: Node, spec: Node | None, status: Node | None) -> str:
 
 
 def take(documents: Iterable[Node]) -> Snapshot:
-    """Sort the objects of a List.
+    """Sort the objects of a List. A pod that is in it twice is one pod, as it was written last.
 
     Raises:
         InputError: an object has no kind, or a field of the wrong type.
     """
     gathered = _Gathered()
-    for document in documents:
-        for kind, node in flattened(document):
-            _sort(gathered, kind, node)
+    try:
+        for document in documents:
+            for kind, node in flattened(document):
+                _sort(gathered, kind, node)
+    except RecursionError:
+        raise InputError("expected lists that end, got one within itself") from None
+    every = tuple({(pod.namespace, pod.name): pod for pod in gathered.pods}.values())
     return Snapshot(
         autoscalers=tuple(gathered.autoscalers),
         manifests=gathered.manifests,
-        pods=tuple(gathered.pods),
-        figures=Figures(
-            gathered.pods,
-            gathered.usages,
-            gathered.values,
-            gathered.externals,
-        ),
+        pods=every,
+        figures=Figures(every, gathered.usages, gathered.values, gathered.externals),
         targets=gathered.targets,
     )
 
