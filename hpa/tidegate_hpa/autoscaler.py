@@ -139,7 +139,7 @@ def from_object(node: Node, namespace: str) -> Autoscaler:
         target=TargetRef(reference.text("kind"), reference.text("name"), reference.text("apiVersion")),
         min_replicas=1 if minimum is None else minimum,
         max_replicas=_int32(spec, "maxReplicas") or 0,
-        metrics=tuple(map(_metric, spec.members("metrics"))) or (_default_metric(spec),),
+        metrics=tuple(map(_metric, spec.members("metrics"))) or (_default_metric(node, spec),),
         behavior=_behavior(spec.get("behavior")),
     )
 
@@ -151,9 +151,10 @@ def _int32(node: Node, key: str) -> int | None:
     return value
 
 
-def _default_metric(spec: Node) -> MetricSpec:
-    """CPU at 80 % of the request, or what autoscaling/v1 asks for."""
-    utilization = _int32(spec, "targetCPUUtilizationPercentage") or DEFAULT_CPU_UTILIZATION
+def _default_metric(node: Node, spec: Node) -> MetricSpec:
+    """CPU at 80 % of the request, or what autoscaling/v1 asks for; v2 has no such field."""
+    asked = _int32(spec, "targetCPUUtilizationPercentage") if node.text("apiVersion") == "autoscaling/v1" else None
+    utilization = asked or DEFAULT_CPU_UTILIZATION
     target = Target("Utilization", utilization, spec={"type": "Utilization", "averageUtilization": utilization})
     return MetricSpec("Resource", "cpu", target)
 
@@ -164,16 +165,16 @@ def _metric(node: Node) -> MetricSpec:
     if member is None:
         return MetricSpec(kind, "", Target(""))
     source = node.required(member)
-    target = _target(source.required("target"))
+    aim = source.get("target")
+    target = _target(aim) if aim else Target("")
     if kind in {"Resource", "ContainerResource"}:
         return MetricSpec(kind, source.text("name"), target, source.text("container"))
-    metric = source.required("metric")
-    described = source.get("describedObject")
+    metric, described = source.get("metric"), source.get("describedObject")
     return MetricSpec(
         kind,
-        metric.text("name"),
+        metric.text("name") if metric else "",
         target,
-        selector=metric.get("selector"),
+        selector=metric.get("selector") if metric else None,
         described=(
             (described.text("apiVersion"), described.text("kind"), described.text("name"))
             if described

@@ -5,18 +5,23 @@ Source: k8s.io/apimachinery v0.35.0, pkg/labels/selector.go and pkg/apis/meta/v1
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from .label_validation import is_label_key, is_label_value
+from .machine import MAX_INT64, MIN_INT64
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from .node import Node
 
 Operator = Literal["in", "notin", "=", "==", "!=", "exists", "!", "gt", "lt"]
 
 _TOKEN: Final = re.compile(r"\s*(==|!=|[=!,()<>]|[^\s=!,()<>]+)")
+_SYMBOLS: Final = frozenset({"==", "!=", "=", "!", ",", "(", ")", "<", ">"})
 _INTEGER: Final = re.compile(r"[+-]?\d+", flags=re.ASCII)
 _OBJECT_OPERATORS: Final[Mapping[str, Operator]] = {
     "In": "in",
@@ -26,8 +31,19 @@ _OBJECT_OPERATORS: Final[Mapping[str, Operator]] = {
 }
 
 
+_TEXT_OPERATORS: Final[Mapping[str, Operator]] = {
+    "in": "in",
+    "notin": "notin",
+    "=": "=",
+    "==": "==",
+    "!=": "!=",
+    "<": "lt",
+    ">": "gt",
+}
+
+
 class SelectorError(Exception):
-    """A selector that Kubernetes does not understand, in its words where it has short ones."""
+    """A selector that Kubernetes does not understand, in its words."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,35 @@ def _sorted(requirements: list[Requirement]) -> Selector:
     return Selector(tuple(sorted(requirements, key=lambda requirement: requirement.key)))
 
 
+def new_requirement(key: str, operator: Operator, values: Iterable[str] = ()) -> Requirement:
+    """Return a condition that Kubernetes accepts (NewRequirement).
+
+    Raises:
+        SelectorError: all that is wrong with it.
+    """
+    asked = list(values)
+    wrong = [_invalid("key", key, "; ".join(errors))] if (errors := is_label_key(key)) else []
+    if operator in {"in", "notin"} and not asked:
+        wrong.append(_invalid("values", None, "for 'in', 'notin' operators, values set can't be empty"))
+    if operator in {"exists", "!"} and asked:
+        wrong.append(_invalid("values", asked, "values set must be empty for exists and does not exist"))
+    for index, value in enumerate(asked):
+        if operator in {"gt", "lt"} and not (_INTEGER.fullmatch(value) and MIN_INT64 <= int(value) <= MAX_INT64):
+            must = "for 'Gt', 'Lt' operators, the value must be an integer"
+            wrong.append(_invalid(f"values[{index}]", value, must))
+    for index, value in enumerate(asked):
+        if errors := is_label_value(value):
+            wrong.append(_invalid(f"values[{index}][{key}]", value, "; ".join(errors)))
+    if wrong:
+        raise SelectorError(wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]")
+    return Requirement(key, operator, tuple(asked))
+
+
+def _invalid(field: str, value: object, detail: str) -> str:
+    shown_value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return f"{field}: Invalid value: {shown_value}: {detail}"
+
+
 def parse(text: str) -> Selector:
     """Read the string form: `app=web,tier in (a,b),!old` (labels.Parse).
 
@@ -95,101 +140,105 @@ def parse(text: str) -> Selector:
     """
     tokens = _Tokens(text)
     requirements: list[Requirement] = []
+    if not tokens.begins_requirement() and tokens.peek():
+        raise tokens.unexpected("!, identifier, or 'end of string'")
     while tokens.peek():
-        requirements.append(_requirement(tokens))
-        if tokens.peek():
-            tokens.expect(",")
-            if not tokens.peek():
-                raise SelectorError("found '', expected: identifier after ','")
+        try:
+            requirements.append(_requirement(tokens))
+        except SelectorError as error:
+            raise SelectorError(f"unable to parse requirement: {error}") from None
+        if tokens.peek() not in {"", ","}:
+            raise tokens.unexpected("',' or 'end of string'")
+        if tokens.take() and not tokens.begins_requirement():
+            raise tokens.unexpected("identifier after ','")
     return _sorted(requirements)
 
 
 class _Tokens:
+    """Symbols and identifiers one after the other; "" is the end."""
+
     def __init__(self, text: str) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._tokens: list[str] = [*_TOKEN.findall(text), ""]
         self._next = 0
 
     def peek(self) -> str:
-        return self._tokens[self._next] if self._next < len(self._tokens) else ""
+        return self._tokens[self._next]
 
     def take(self) -> str:
         token = self.peek()
-        self._next += 1
+        self._next = min(self._next + 1, len(self._tokens) - 1)
         return token
 
-    def expect(self, wanted: str) -> None:
-        token = self.take()
-        if token != wanted:
-            raise SelectorError(f"found '{token}', expected: '{wanted}'")
+    def is_identifier(self) -> bool:
+        return bool(self.peek()) and self.peek() not in _SYMBOLS
+
+    def begins_requirement(self) -> bool:
+        return self.peek() == "!" or self.is_identifier()
 
     def identifier(self) -> str:
-        token = self.take()
-        if not token or token in {"==", "!=", "=", "!", ",", "(", ")", "<", ">"}:
-            raise SelectorError(f"unable to parse requirement: found '{token}', expected: identifier")
-        return token
+        if not self.is_identifier():
+            raise self.unexpected("identifier")
+        return self.take()
+
+    def unexpected(self, expected: str) -> SelectorError:
+        return SelectorError(f"found '{self.peek()}', expected: {expected}")
 
 
 def _requirement(tokens: _Tokens) -> Requirement:
-    if tokens.peek() == "!":
+    absent = tokens.peek() == "!"
+    if absent:
         tokens.take()
-        return Requirement(tokens.identifier(), "!")
     key = tokens.identifier()
-    match tokens.peek():
-        case "" | ",":
-            return Requirement(key, "exists")
-        case "=" | "==" | "!=" as operator:
-            tokens.take()
-            value = "" if tokens.peek() in {"", ","} else tokens.identifier()
-            return Requirement(key, operator, (value,))
-        case "in" | "notin" as operator:
-            tokens.take()
-            return Requirement(key, operator, _set(tokens))
-        case "<" | ">" as sign:
-            tokens.take()
-            bound = tokens.identifier()
-            if not _INTEGER.fullmatch(bound):
-                raise SelectorError(f"for 'Gt', 'Lt' operators, the value must be an integer, got '{bound}'")
-            return Requirement(key, "lt" if sign == "<" else "gt", (bound,))
-        case unexpected:
-            raise SelectorError(
-                f"unable to parse requirement: found '{unexpected}', expected: in, notin, =, ==, !=, gt, lt"
-            )
+    if errors := is_label_key(key):
+        # The controller parses without a path, and so names none
+        raise SelectorError(_invalid("<nil>", key, "; ".join(errors)))
+    if absent or tokens.peek() in {"", ","}:
+        return new_requirement(key, "!" if absent else "exists")
+    operator = _TEXT_OPERATORS.get(tokens.peek())
+    if operator is None:
+        raise tokens.unexpected("in, notin, =, ==, !=, gt, lt")
+    tokens.take()
+    if operator in {"in", "notin"}:
+        return new_requirement(key, operator, sorted(_set(tokens)))
+    return new_requirement(key, operator, ["" if tokens.peek() in {"", ","} else tokens.identifier()])
 
 
-def _set(tokens: _Tokens) -> tuple[str, ...]:
-    tokens.expect("(")
-    values: list[str] = []
+def _set(tokens: _Tokens) -> set[str]:
+    """Read values in parentheses; an empty one is the empty string (parseValues)."""
+    if tokens.peek() != "(":
+        raise SelectorError(f"found '{tokens.peek()}' expected: '('")
+    tokens.take()
+    if not tokens.is_identifier() and tokens.peek() not in {",", ")"}:
+        raise tokens.unexpected("',', ')' or identifier")
+    values: set[str] = set()
     while True:
-        values.append("" if tokens.peek() in {",", ")"} else tokens.identifier())
-        match tokens.take():
-            case ",":
-                continue
-            case ")":
-                return tuple(values)
-            case unexpected:
-                raise SelectorError(f"found '{unexpected}', expected: ',' or ')'")
+        if tokens.peek() in {",", ")"}:
+            values.add("")
+        elif tokens.is_identifier():
+            values.add(tokens.take())
+        else:
+            raise tokens.unexpected("',', or identifier")
+        if tokens.peek() not in {",", ")"}:
+            raise tokens.unexpected("',' or ')'")
+        if tokens.take() == ")":
+            return values
 
 
 def from_object(node: Node | None) -> Selector:
     """Read the object form: matchLabels and matchExpressions (LabelSelectorAsSelector); None selects everything.
 
     Raises:
-        SelectorError: an operator that there is not, or values that do not fit it.
+        SelectorError: an operator that there is not, or a key or values that are none.
     """
     if node is None:
         return EVERYTHING
-    requirements = [Requirement(key, "=", (value,)) for key, value in node.texts("matchLabels").items()]
+    requirements = [new_requirement(key, "=", (value,)) for key, value in node.texts("matchLabels").items()]
     for expression in node.members("matchExpressions"):
-        key, name = expression.text("key"), expression.text("operator")
-        values = tuple(str(value) for value in _strings(expression))
+        name = expression.text("operator")
         operator = _OBJECT_OPERATORS.get(name)
         if operator is None:
             raise SelectorError(f'"{name}" is not a valid label selector operator')
-        if operator in {"in", "notin"} and not values:
-            raise SelectorError("for 'in', 'notin' operators, values set can't be empty")
-        if operator in {"exists", "!"} and values:
-            raise SelectorError("values set must be empty for exists and does not exist")
-        requirements.append(Requirement(key, operator, values))
+        requirements.append(new_requirement(expression.text("key"), operator, map(str, _strings(expression))))
     return _sorted(requirements)
 
 

@@ -101,6 +101,7 @@ class _Reader:
         self._resources: dict[tuple[str, str], str] = {}
         self._selectors: dict[str, str] = {}
         self._pods: set[str] = set()
+        self._asked: set[str] = set()
         self.failures: list[str] = []
 
     def of_target(self, hpa: Autoscaler) -> Iterator[Node]:
@@ -134,7 +135,8 @@ class _Reader:
                 yield from self._raw(path, metricLabelSelector=chosen)
             if spec.type == "External":
                 path = f"external.metrics.k8s.io/v1beta1/namespaces/{hpa.namespace}/{spec.name}"
-                yield from self._raw(path, labelSelector=chosen)
+                for values in self._raw(path, labelSelector=chosen):
+                    yield _labelled(values, spec)
 
     def _resource(self, kind: str, api_group: str) -> str:
         """The plural, which the metrics APIs address objects by."""
@@ -159,8 +161,13 @@ class _Reader:
             return []
 
     def _raw(self, path: str, **query: str) -> Iterable[Node]:
-        asked = "&".join(f"{key}={quote(value)}" for key, value in query.items() if value)
-        return self._get(["get", "--raw", f"/apis/{path}" + (f"?{asked}" if asked else "")])
+        """Ask once: two HPAs that share a metric would count it twice."""
+        wanted = "&".join(f"{key}={quote(value)}" for key, value in query.items() if value)
+        url = f"/apis/{path}" + (f"?{wanted}" if wanted else "")
+        if url in self._asked:
+            return []
+        self._asked.add(url)
+        return self._get(["get", "--raw", url])
 
 
 def _selector(spec: MetricSpec) -> str:
@@ -169,6 +176,23 @@ def _selector(spec: MetricSpec) -> str:
     except labels.SelectorError:
         # The reconcile says what is wrong with it
         return ""
+
+
+def _labelled(values: Node, spec: MetricSpec) -> Node:
+    """Give external values without labels those that they were asked by: KEDA answers its selector without any.
+
+    Without them a value would fit every HPA whose metric has the same name, as KEDA's `s0-prometheus` has.
+    """
+    try:
+        asked = labels.from_object(spec.selector).requirements
+    except labels.SelectorError:
+        return values
+    own = {one.key: min(one.values, default="") for one in asked if one.operator in {"=", "in", "exists"}}
+    items = [
+        value.value if value.texts("metricLabels") else {**value.mapping(), "metricLabels": own}
+        for value in values.members("items")
+    ]
+    return Node({**values.mapping(), "items": items}, values.path)
 
 
 def _with_zero(scale: Node) -> Node:

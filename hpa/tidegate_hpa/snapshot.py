@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from . import autoscaler, labels, pods
@@ -53,8 +54,9 @@ class Snapshot:
 
     def surroundings(self, hpa: Autoscaler, now: int) -> Surroundings:
         """Return what the reconcile of `hpa` sees at `now`, nanoseconds since 1970."""
-        return Surroundings(self.scale(hpa), self.pods, self.figures, self.selecting(), now)
+        return Surroundings(self.scale(hpa), self.pods, self.figures, self.selecting, now)
 
+    @cached_property
     def selecting(self) -> dict[str, Selector]:
         """Return the pods' selectors of all HPAs by namespace/name, where they can be told."""
         found: dict[str, Selector] = {}
@@ -78,9 +80,12 @@ class Snapshot:
             cause = f"unexpected GroupVersion string: {reference.api_version}"
             return ScaleError(cause, f"invalid API version in scale target reference: {cause}")
         scales = self.targets.get(("Scale", hpa.namespace, reference.name), [])
-        for node in (*scales, *self._targets(hpa)):
-            return _scale(node)
         cause = f'{_resource(reference)} "{reference.name}" not found'
+        for node in (*scales, *self._targets(hpa)):
+            try:
+                return _scale(node)
+            except labels.SelectorError as error:
+                cause = str(error)
         where = f"{reference.kind}/{hpa.namespace}/{reference.name}"
         return ScaleError(cause, f"failed to query scale subresource for {where}: {cause}")
 
@@ -123,32 +128,28 @@ def _selector(node: Node, spec: Node | None, status: Node | None) -> str:
     if not selector.mapping().keys() & {"matchLabels", "matchExpressions"}:
         # A ReplicationController's is a plain map
         return ",".join(f"{key}={value}" for key, value in sorted(spec.texts("selector").items())) if spec else ""
-    try:
-        return str(labels.from_object(selector))
-    except labels.SelectorError as error:
-        raise InputError(f"{selector.path}: {error}") from None
+    return str(labels.from_object(selector))
 
 
 def take(documents: Iterable[Node]) -> Snapshot:
-    """Sort the objects of a List.
+    """Sort the objects of a List. A pod that is in it twice is one pod, as it was written last.
 
     Raises:
         InputError: an object has no kind, or a field of the wrong type.
     """
     gathered = _Gathered()
-    for document in documents:
-        for kind, node in flattened(document):
-            _sort(gathered, kind, node)
+    try:
+        for document in documents:
+            for kind, node in flattened(document):
+                _sort(gathered, kind, node)
+    except RecursionError:
+        raise InputError("expected lists that end, got one within itself") from None
+    every = tuple({(pod.namespace, pod.name): pod for pod in gathered.pods}.values())
     return Snapshot(
         autoscalers=tuple(gathered.autoscalers),
         manifests=gathered.manifests,
-        pods=tuple(gathered.pods),
-        figures=Figures(
-            gathered.pods,
-            gathered.usages,
-            gathered.values,
-            gathered.externals,
-        ),
+        pods=every,
+        figures=Figures(every, gathered.usages, gathered.values, gathered.externals),
         targets=gathered.targets,
     )
 

@@ -66,12 +66,16 @@ def read(node: Node) -> State:
         else {}
     )
     known = {"now", "controller", "hpas", *_ENTRIES}
+    flags, controller = {*_CONTROLLER, "tolerance", "configurableTolerance"}, node.get("controller")
     return State(
         now=node.timestamp("now"),
-        settings=_settings(node.get("controller")),
+        settings=_settings(controller),
         memory=general,
         memories=memories,
-        unknown=tuple(key for key in node.mapping() if key not in known),
+        unknown=(
+            *(key for key in node.mapping() if key not in known),
+            *(f"controller.{key}" for key in (controller.mapping() if controller else ()) if key not in flags),
+        ),
     )
 
 

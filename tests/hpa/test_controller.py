@@ -2,6 +2,7 @@
 
 import json
 import lzma
+import re
 
 import pytest
 
@@ -13,6 +14,13 @@ from tidegate_hpa.proposal import Sample, calc_replicas
 from tidegate_hpa.settings import Tolerances
 from tidegate_hpa.usage import Tally, get_resource_utilization_ratio
 
+NO_REQUIREMENT = "unable to parse requirement: "
+NO_INTEGER = "for 'Gt', 'Lt' operators, the value must be an integer"
+NO_KEY = (
+    "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character "
+    "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is "
+    "'([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')"
+)
 CASES = [json.loads(line) for line in lzma.decompress(RECORDED.read_bytes()).splitlines()]
 
 
@@ -99,10 +107,43 @@ def test_a_selector_finds_what_kubernetes_finds(text, labelled, matches):
     assert labels.parse(text).matches(labelled) is matches
 
 
-@pytest.mark.parametrize("text", ["app in web", "app=web,", ",app", "app in (web", "size>many", "=web", "app ~ web"])
-def test_a_selector_that_is_none_is_refused(text):
-    with pytest.raises(labels.SelectorError):
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("app in web", "unable to parse requirement: found 'web' expected: '('"),
+        ("app=web,", "found '', expected: identifier after ','"),
+        (",app", "found ',', expected: !, identifier, or 'end of string'"),
+        ("app in (web", "unable to parse requirement: found '', expected: ',' or ')'"),
+        ("app in (,", "unable to parse requirement: found '', expected: ',', or identifier"),
+        ("app in (=", "unable to parse requirement: found '=', expected: ',', ')' or identifier"),
+        ("size>many", f'{NO_REQUIREMENT}values[0]: Invalid value: "many": {NO_INTEGER}'),
+        ("=web", "found '=', expected: !, identifier, or 'end of string'"),
+        ("app=web tier=front", "found 'tier', expected: ',' or 'end of string'"),
+        ("app web", "unable to parse requirement: found 'web', expected: in, notin, =, ==, !=, gt, lt"),
+        ("!", "unable to parse requirement: found '', expected: identifier"),
+        ("-app", f'{NO_REQUIREMENT}<nil>: Invalid value: "-app": name part {NO_KEY}'),
+    ],
+)
+def test_a_selector_that_is_none_is_refused_in_kubernetes_words(text, words):
+    with pytest.raises(labels.SelectorError, match=f"^{re.escape(words)}$"):
         labels.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "word"),
+    [
+        ("a/b/c", "x", "with an optional DNS subdomain prefix"),
+        ("/b", "x", "prefix part must be non-empty"),
+        ("Up/b", "x", "prefix part a lowercase RFC 1123 subdomain"),
+        ("example.com/", "x", "name part must be non-empty; name part must consist"),
+        ("k" * 64, "x", "name part must be no more than 63 bytes"),
+        ("b", "v" * 64, r"values\[0\]\[b\]: Invalid value: \"v{64}\": must be no more than 63 bytes"),
+        ("b", "a b", "a valid label must be an empty string or consist"),
+    ],
+)
+def test_a_label_that_is_none_makes_no_selector(key, value, word):
+    with pytest.raises(labels.SelectorError, match=word):
+        labels.from_object(Node({"matchLabels": {key: value}}, ""))
 
 
 def test_a_selector_object_prints_as_the_api_server_writes_it_into_a_scale():

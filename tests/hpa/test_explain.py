@@ -289,6 +289,7 @@ def test_a_metric_error_is_an_answer_and_unusable_input_is_exit_code_2(run):
         ("a: [", None, "expected JSON or YAML"),
         ("just words", None, "expected a Kubernetes object"),
         ("", None, "expected at least one HorizontalPodAutoscaler"),
+        ("kind: List\nitems: &within [*within]", None, "expected lists that end"),
         ([deployment()], None, "expected at least one HorizontalPodAutoscaler"),
         ([{"metadata": {"name": "x"}}], None, "expected a field 'kind'"),
         ([hpa(maxReplicas="ten")], None, "spec.maxReplicas: expected an integer, got 'ten'"),
@@ -326,10 +327,14 @@ def test_a_file_that_is_not_there_is_exit_code_2():
     assert "/nowhere/list.json: expected a file that can be read" in result.stderr
 
 
-def test_an_unknown_name_in_the_state_is_mentioned_but_does_not_stop(run):
-    result = run([hpa(), deployment(), *PODS, *USAGES], {"now": NOW, "recomendations": []}, "--output", "json")
+@pytest.mark.parametrize(
+    ("unknown", "named"),
+    [({"recomendations": []}, "'recomendations'"), ({"controller": {"tolerence": 0.2}}, "'controller.tolerence'")],
+)
+def test_an_unknown_name_in_the_state_is_mentioned_but_does_not_stop(run, unknown, named):
+    result = run([hpa(), deployment(), *PODS, *USAGES], {"now": NOW, **unknown}, "--output", "json")
     assert result.returncode == 0
-    assert "recomendations" in result.stderr
+    assert named in result.stderr
 
 
 def test_the_text_goes_step_by_step_to_the_next_number(run):
@@ -339,3 +344,43 @@ def test_the_text_goes_step_by_step_to_the_next_number(run):
     assert any("target averageUtilization 60" in line for line in lines)
     assert "2 → 3" in lines[-1]
     assert "\x1b" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        (
+            {"type": "Resource", "resource": {"name": "cpu"}},
+            "neither an average utilization target nor an average value",
+        ),
+        ({"type": "Pods", "pods": {}}, "no average value target was set"),
+        (
+            {"type": "External", "external": {"metric": {"name": "queue"}}},
+            "neither a value target nor an average value",
+        ),
+    ],
+)
+def test_a_metric_without_a_target_is_answered_though_the_api_server_would_refuse_it(answered, metric, said):
+    (answer,) = answered([hpa(metrics=[metric]), deployment(), *PODS])
+    assert said in answer["metrics"][0]["error"]
+    assert answer["metrics"][0]["target"] == {}
+
+
+def test_a_selector_that_is_none_leaves_the_target_without_a_scale(answered):
+    broken = deployment()
+    broken["spec"]["selector"] = {"matchExpressions": [{"key": "app", "operator": "Is", "values": ["web"]}]}
+    (answer,) = answered([hpa(), broken, *PODS])
+    assert answer["conditions"][0]["reason"] == "FailedGetScale"
+    assert answer["error"].endswith('"Is" is not a valid label selector operator')
+
+
+def test_a_pod_that_is_in_the_list_twice_is_one_pod(answered):
+    (answer,) = answered([hpa(), deployment(), *PODS, *PODS, *USAGES])
+    assert (answer["metrics"][0]["ready"], answer["metrics"][0]["proposal"]) == (["web-0", "web-1"], 3)
+
+
+@pytest.mark.parametrize(("version", "utilization"), [("autoscaling/v1", 20), ("autoscaling/v2", 80)])
+def test_only_the_first_version_says_its_target_without_metrics(answered, version, utilization):
+    asked = {**hpa(metrics=None, targetCPUUtilizationPercentage=20), "apiVersion": version}
+    (answer,) = answered([asked, deployment(), *PODS, *USAGES])
+    assert answer["metrics"][0]["target"]["averageUtilization"] == utilization

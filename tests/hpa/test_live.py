@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.hpa.test_explain import PODS, USAGES, cpu, deployment, external, hpa
-from tidegate_hpa import documents, live, snapshot
+from tests.hpa.test_explain import PODS, USAGES, Object, cpu, deployment, external, hpa
+from tidegate_hpa import documents, labels, live, snapshot
 from tidegate_hpa.errors import InputError
 from tidegate_hpa.horizontal import Scale
 
@@ -65,6 +65,28 @@ def test_everything_that_the_metrics_ask_for_is_read():
     taken = snapshot.take(reading.documents)
     assert (len(taken.autoscalers), len(taken.pods)) == (1, 2)
     assert taken.surroundings(taken.autoscalers[0], 0).scale == Scale(0, 0, "app=web")
+
+
+def keda(name: str) -> Object:
+    selector = {"matchLabels": {"scaledobject.keda.sh/name": name}}
+    target = {"type": "AverageValue", "averageValue": "5"}
+    metric = {"type": "External", "external": {"metric": {"name": "queue", "selector": selector}, "target": target}}
+    return hpa(name, metrics=[metric, metric])
+
+
+def test_values_without_labels_count_once_and_only_for_the_hpa_that_asked_for_them():
+    cluster = Cluster()
+    scalers = {"kind": "List", "items": [keda("web"), keda("other")]}
+    cluster.answers["get horizontalpodautoscalers.autoscaling -n shop -o json"] = json.dumps(scalers)
+    for name, value in (("web", "20"), ("other", "700")):
+        values = {"kind": "ExternalMetricValueList", "items": [{"metricName": "queue", "value": value}]}
+        path = "/apis/external.metrics.k8s.io/v1beta1/namespaces/default/queue"
+        asked = f"{path}?labelSelector=scaledobject.keda.sh/name%3D{name}"
+        cluster.answers[f"get --raw {asked}"] = json.dumps(values)
+    taken = snapshot.take(live.read(cluster, "shop", None).documents)
+    for scaler, milli in zip(taken.autoscalers, (20_000, 700_000), strict=True):
+        selector = labels.from_object(scaler.metrics[0].selector)
+        assert taken.figures.get_external_metric("queue", "default", selector) == [milli]
 
 
 def test_what_was_read_can_be_kept_and_explained_again():
