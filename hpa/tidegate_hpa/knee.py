@@ -193,7 +193,11 @@ def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
         late = _pod(alone, middle, cpu_s, cpu_request_m).latency_p99(1, knee.capacity_rps) > knee.slo_s
         low, high = (middle, high) if late else (low, middle)
     pod = _pod(alone, high, cpu_s, cpu_request_m)
-    return replace(pod, measured=_kept(knee, "mean_pending"), measured_cores=_kept(knee, "cores_used"))
+    cores = _kept(knee, "cores_used")
+    if cores:  # beyond the knee as much more, but no more than was ever seen: a limit holds it down
+        most = max(step.cores_used for step in knee.steps if step.cores_used is not None)
+        cores = (*cores, (high, min(most, cpu_s * high)))
+    return replace(pod, measured=_kept(knee, "mean_pending"), measured_cores=cores)
 
 
 def _kept(knee: Knee, figure: str) -> tuple[tuple[float, float], ...]:

@@ -177,7 +177,7 @@ def test_as_much_is_pending_in_the_fitted_pod_as_was_measured_up_to_its_knee(wri
     assert knee.fitted(knee.read(written(steps=unmeasured)), 240).measured == ()
 
 
-def test_the_fitted_pod_uses_the_cores_that_were_measured_and_no_more_than_at_its_knee(written):
+def test_the_fitted_pod_uses_the_cores_that_were_measured_and_no_more_than_was_seen(written):
     used = {4.0: 0.1, 8.0: 0.15, 16.0: 0.2, 24.0: 0.22, 32.0: 0.22}
     pod = knee.fitted(knee.read(written(steps=[step(rps) | {"cores_used": used[rps]} for rps in used])), 240)
     assert [pod.cores(2, 2 * rps) for rps in (0.0, 4.0, 12.0, 24.0, 30.0)] == pytest.approx([0, 0.2, 0.35, 0.44, 0.44])
