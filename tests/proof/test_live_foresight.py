@@ -1,16 +1,19 @@
 """A plan foresees its autoscaler's replicas, or says why nobody can."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.hpa.test_plan import record
+from tests.proof.records import plan as a_plan
 from tidegate_proof.live.foresight import foresee, requested_m, started_in_s
+from tidegate_proof.live.trials import on_pending
 
 TARGET = {"type": "Utilization", "averageUtilization": 50}
-SPEC = {
+SPEC: dict[str, Any] = {
     "minReplicas": 1,
     "maxReplicas": 4,
     "scaleTargetRef": {"kind": "Deployment", "name": "tidegate-serving"},
@@ -53,3 +56,10 @@ def test_without_a_good_knee_there_is_a_reason_instead(knee):
     assert found.replicas == {}
     assert found.source.startswith("none: ")
     assert "steps" in found.source
+
+
+@pytest.mark.parametrize(("types", "decides"), [(["External", "Resource"], True), (["Resource"], False), ([], False)])
+def test_a_forecast_decides_where_more_than_cpu_is_a_signal(types, decides):
+    spec = SPEC | {"metrics": [{"type": one} for one in types]}
+    assert on_pending(replace(a_plan(), autoscaler={"serving": spec})) is decides
+    assert on_pending(replace(a_plan(), autoscaler={})) is False
