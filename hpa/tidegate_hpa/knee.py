@@ -65,20 +65,23 @@ class Knee:
         return float(known[-1][1] * rps / known[-1][0])
 
     def capacity_within(self, p99_s: float) -> float:
-        """Return the highest load whose 99th percentile kept to `p99_s`.
+        """Return the highest load whose 99th percentile kept to `p99_s`, and no more than the knee.
+
+        Beyond the knee a step shows how long it lasted, since what waits only grows: a looser objective than the
+        measured one is told nothing by it.
 
         Raises:
             InputError: none did.
         """
-        kept = [step.offered_rps for step in self.steps if step.p99_s is not None and step.p99_s <= p99_s]
         if p99_s >= self.slo_s:
-            kept.append(self.capacity_rps)
-        else:
-            kept = [rps for rps in kept if rps <= self.capacity_rps]
+            return self.capacity_rps
+        within = [step for step in self.steps if step.p99_s is not None and step.offered_rps <= self.capacity_rps]
+        kept = [step.offered_rps for step in within if step.p99_s is not None and step.p99_s <= p99_s]
         if not kept:
-            best = min((step.p99_s for step in self.steps if step.p99_s is not None), default=None)
+            best = min((step.p99_s for step in within if step.p99_s is not None), default=None)
             raise InputError(
-                f"expected a p99 that one replica has kept at some load, got {p99_s:g} s; best was {best} s"
+                f"expected a p99 that one replica has kept at some load, got {p99_s:g} s; "
+                + ("none was measured" if best is None else f"best was {best:.3g} s")
             )
         return max(kept)
 
@@ -94,7 +97,10 @@ def read(path: Path, cores: float | None = None) -> Knee:
         InputError: it is none, or not good enough to plan with; the text says why.
     """
     text = documents.read(path)
-    node = documents.parse(text, str(path))[0]
+    read_documents = documents.parse(text, str(path))
+    if len(read_documents) != 1:
+        raise InputError(f"{path}: expected one knee.json, found {len(read_documents)} documents")
+    node = read_documents[0]
     found = node.get("knee")
     if found is None:
         raise InputError(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final
 
 import yaml
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from .autoscaler import ScalingRules
     from .planning import Plan
 
+# Rows that TF Serving takes in a call if nobody says otherwise
+_LARGEST_CALL: Final = 1000
 _CONTAINERS = {"web": "web", "serving": "serving"}
 
 
@@ -48,15 +51,21 @@ def provenance(plan: Plan) -> list[str]:
 
 
 def batching(plan: Plan) -> str:
-    """Return TF Serving's batching parameters: calls as large as what is pending at the target, without waiting."""
+    """Return TF Serving's batching parameters: calls as large as what is pending at the target, without waiting.
+
+    A call with more rows, as gateways join them, is run in pieces: TF Serving refuses what is above `max_batch_size`.
+    """
     pending = (plan.pending_target_m or 1000) / 1000
-    size = 1 << max(0, round(pending) - 1).bit_length()
+    size = 1 << (max(plan.knee.rows, round(pending)) - 1).bit_length()
     cores = max(1, round(plan.knee.at(plan.knee.capacity_rps, "cores_used") or 1))
+    largest = max(_LARGEST_CALL, size)
     return (
-        f"max_batch_size {{ value: {size} }}\n"
+        f"max_batch_size {{ value: {largest} }}\n"
+        f"max_execution_batch_size {{ value: {size} }}\n"
+        "enable_large_batch_splitting { value: true }\n"
         "batch_timeout_micros { value: 0 }\n"
         f"num_batch_threads {{ value: {cores} }}\n"
-        f"max_enqueued_batches {{ value: {plan.held_per_gateway} }}\n"
+        f"max_enqueued_batches {{ value: {max(plan.held_per_gateway, math.ceil(largest / size))} }}\n"
     )
 
 

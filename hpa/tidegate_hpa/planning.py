@@ -63,8 +63,11 @@ class Plan:
 
     @property
     def pending_target_m(self) -> int | None:
-        """Rows pending for a pod, in thousandths: what the signal shows at that load; None if CPU alone decides."""
-        if not self.on_pending:
+        """Rows pending for a pod, in thousandths: what the signal shows at that load; None if CPU alone decides.
+
+        The signal counts what waits for model servers: there is none for gateways.
+        """
+        if not self.on_pending or self.knee.tier != "serving":
             return None
         pending = self.knee.at(self.rps_per_pod, "mean_pending")
         return None if pending is None else max(100, round(pending * self.knee.rows * 10) * 100)

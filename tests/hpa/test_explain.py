@@ -327,6 +327,17 @@ def test_a_file_that_is_not_there_is_exit_code_2():
     assert "/nowhere/list.json: expected a file that can be read" in result.stderr
 
 
+def test_a_reader_that_has_seen_enough_gets_no_traceback(tmp_path):
+    (tmp_path / "list.json").write_text(json.dumps({"kind": "List", "items": [hpa(), deployment(), *PODS, *USAGES]}))
+    command = [sys.executable, "-m", "tidegate_hpa", "explain", str(tmp_path / "list.json")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as explaining:
+        assert explaining.stdout
+        assert explaining.stderr
+        explaining.stdout.close()
+        complaint = explaining.stderr.read()
+    assert (explaining.returncode, complaint) == (141, "")
+
+
 @pytest.mark.parametrize(
     ("unknown", "named"),
     [({"recomendations": []}, "'recomendations'"), ({"controller": {"tolerence": 0.2}}, "'controller.tolerence'")],

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import yaml
+from google.protobuf import text_format
 
-from tidegate_hpa import knee
+from tidegate_hpa import knee, manifests
 from tidegate_hpa.__main__ import main
 from tidegate_hpa.capacity import Capacity
 from tidegate_hpa.errors import InputError
@@ -16,6 +17,8 @@ from tidegate_hpa.fleet import Delays
 from tidegate_hpa.forecast import forecast
 from tidegate_hpa.planning import Candidate, Plan, choose, pareto
 from tidegate_hpa.score import Score
+from tidegate_proto.server_config_pb2 import BatchingParameters
+from tidegate_serving.batching import understood
 
 POD = Capacity(0.05, concurrency=2, cpu_s=0.01)
 """40 requests/s at most: with an objective of 300 ms the knee is a little above 24."""
@@ -98,8 +101,11 @@ def test_the_component_says_where_its_figures_come_from(written, tmp_path, capsy
     assert patched["HorizontalPodAutoscaler"]["spec"]["maxReplicas"] == 10
     values = {operation["path"].rpartition("/")[2]: operation["value"] for operation in patched["ScaledObject"]}
     assert (values["targetValue"], values["maxReplicaCount"]) == ("1.7", 10)
-    batching = (tmp_path / "plan" / "batching_parameters.txt").read_text()
-    assert "max_batch_size { value: 2 }" in batching
+    parameters = text_format.Parse((tmp_path / "plan" / "batching_parameters.txt").read_text(), BatchingParameters())
+    batching = understood(parameters)
+    assert (batching.largest, batching.largest_task) == (2, 1000)
+    # The largest call fits into the queue in its pieces
+    assert batching.most_waiting >= 1000 / 2
     assert json.loads((tmp_path / "plan" / "plan.json").read_text())["headroom"] == 0.3
 
 
@@ -166,6 +172,72 @@ def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, caps
 def test_an_objective_that_no_load_kept_is_refused(written, capsys):
     assert main(["plan", str(written()), "--p99", "0.001"]) == 2
     assert "one replica has kept" in capsys.readouterr().err
+
+
+def test_a_looser_objective_than_the_measured_one_takes_no_load_that_made_the_queue_grow(written):
+    assert knee.read(written()).capacity_within(60.0) == 24.0
+
+
+def test_requests_of_many_rows_fit_into_a_batch(written):
+    plan = Plan(knee.read(written(rows=16)), 0.9, 2, 10, 300, 0.4)
+    assert "max_execution_batch_size { value: 16 }" in manifests.batching(plan)
+
+
+def test_a_gateway_scales_on_cpu_alone(written, capsys):
+    assert main(["plan", str(written(tier="web"))]) == 0
+    assert "signal: CPU alone" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--rps", "0"], "argument --rps: expected a number above 0, got '0'"),
+        (["--rps", "nan"], "expected a number above 0, got 'nan'"),
+        (["--p99", "0"], "argument --p99"),
+        (["--min", "0"], "argument --min: expected a whole number from 1 on, got '0'"),
+        (["--gateways", "1.5"], "expected a whole number from 1 on, got '1.5'"),
+        (["--surplus", "-1"], "expected a number from 0 on, got '-1'"),
+    ],
+)
+def test_an_option_out_of_its_range_is_refused(written, capsys, options, complaint):
+    with pytest.raises(SystemExit) as ended:
+        main(["plan", str(written()), *options])
+    assert ended.value.code == 2
+    assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--max", "1"], "--max: expected no fewer than --min, which is 2, got 1"),
+        (["--peak", "100"], "--peak: expected --trace"),
+        (["--trace", "QUIET"], "expected a request at least, found none"),
+    ],
+)
+def test_options_that_do_not_fit_together_are_refused(written, tmp_path, capsys, options, complaint):
+    (tmp_path / "QUIET").write_text("offset_s,requests\n0,0\n1,0\n")
+    given = [str(tmp_path / option) if option == "QUIET" else option for option in options]
+    assert main(["plan", str(written()), *given]) == 2
+    assert complaint in capsys.readouterr().err
+
+
+def test_a_trace_without_a_signal_to_scale_on_is_refused(written, tmp_path, capsys):
+    (tmp_path / "trace.csv").write_text("offset_s,requests\n0,10\n1,20\n")
+    blind = [{**step(rps), "cores_used": None, "mean_pending": None} for rps in (4.0, 8.0, 16.0, 24.0)]
+    assert main(["plan", str(written(steps=blind)), "--trace", str(tmp_path / "trace.csv")]) == 2
+    assert "expected a signal to scale on" in capsys.readouterr().err
+
+
+def test_an_empty_file_is_no_knee(tmp_path, capsys):
+    (tmp_path / "knee.json").write_text("")
+    assert main(["plan", str(tmp_path / "knee.json")]) == 2
+    assert "expected one knee.json, found 0 documents" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_exit_code_1(written, tmp_path, capsys):
+    (tmp_path / "taken").write_text("")
+    assert main(["plan", str(written()), "--out", str(tmp_path / "taken")]) == 1
+    assert "expected a place to write the answer to" in capsys.readouterr().err
 
 
 def test_as_much_is_pending_in_the_fitted_pod_as_was_measured_up_to_its_knee(written):

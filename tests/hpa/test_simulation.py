@@ -190,6 +190,14 @@ def test_manifests_are_compared_under_one_load(files, capsys):
     assert len(pending_scaled["replicas"]) == len(STEP)
 
 
+def test_manifests_of_the_same_name_in_two_folders_are_both_shown(files, capsys):
+    other = files / "other" / "cpu.json"
+    other.parent.mkdir()
+    other.write_text((files / "pending.json").read_text())
+    assert command(files, "--compare", str(other), "--output", "json") == 0
+    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)] == [str(files / "cpu.json"), str(other)]
+
+
 def test_the_picture_is_drawn_in_the_terminal_and_in_files(files, capsys):
     assert command(files, "--svg", str(files / "out.svg"), "--html", str(files / "out.html")) == 0
     assert "replicas ▁" in capsys.readouterr().out

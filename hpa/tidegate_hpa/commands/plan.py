@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 import math
@@ -17,7 +18,7 @@ from tidegate_hpa.score import score
 from tidegate_hpa.simulation import simulate
 
 if TYPE_CHECKING:
-    import argparse
+    from collections.abc import Callable
 
     from tidegate_hpa.planning import Candidate
     from tidegate_hpa.score import Score
@@ -27,19 +28,24 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     """Add the command and its arguments."""
     parser = commands.add_parser("plan", help="make an HPA from a measured knee", description=__doc__)
     parser.add_argument("knee", metavar="KNEE", type=Path, help="knee.json, which `tidegate-proof knee` writes")
-    parser.add_argument("--cores", type=float, help="that a replica uses at its knee, where knee.json does not say")
-    parser.add_argument("--rps", type=float, help="how many pods for so many requests a second?")
-    parser.add_argument("--p99", type=float, metavar="S", help="seconds to keep; the knee's objective if not said")
+    parser.add_argument("--cores", type=_positive, help="that a replica uses at its knee, where knee.json does not say")
+    parser.add_argument("--rps", type=_positive, help="how many pods for so many requests a second?")
+    parser.add_argument("--p99", type=_positive, metavar="S", help="seconds to keep; the knee's objective if not said")
     parser.add_argument("--headroom", type=float, default=0.3, help="share of a pod left free at its target (0.3)")
-    parser.add_argument("--min", type=int, default=2, help="fewest pods (2)")
-    parser.add_argument("--max", type=int, help="most pods (for twice --rps or the trace's peak, else 10)")
-    parser.add_argument("--gateways", type=int, default=1, help="that share what may wait, at least (1)")
+    parser.add_argument("--min", type=_count, default=2, help="fewest pods (2)")
+    parser.add_argument("--max", type=_count, help="most pods (for twice --rps or the trace's peak, else 10)")
+    parser.add_argument("--gateways", type=_count, default=1, help="that share what may wait, at least (1)")
     parser.add_argument("--trace", metavar="CSV", type=Path, help="offset_s,requests: search headroom and window on it")
-    parser.add_argument("--peak", type=float, metavar="RPS", help="scale the trace to this peak")
+    parser.add_argument("--peak", type=_positive, metavar="RPS", help="scale the trace to this peak")
     parser.add_argument(
-        "--surplus", type=float, default=0.15, help="pod-hours above the oracle's (0.15), or what CPU 50 %% costs"
+        "--surplus",
+        type=_not_negative,
+        default=0.15,
+        help="pod-hours above the oracle's (0.15), or what CPU 50 %% costs",
     )
-    parser.add_argument("--pod-start", type=float, default=8.0, metavar="S", help="measured, decision to Ready (8)")
+    parser.add_argument(
+        "--pod-start", type=_not_negative, default=8.0, metavar="S", help="measured, decision to Ready (8)"
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", metavar="FOLDER", type=Path, help="write a kustomize component there")
     parser.add_argument("--output", choices=("text", "json"), default="text")
@@ -56,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     if not 0 <= arguments.headroom < 1:
         raise InputError(f"--headroom: expected a share from 0 on and below 1, got {arguments.headroom:g}")
     load = _load(arguments)
-    if arguments.gateways < 1:
-        raise InputError(f"--gateways: expected one or more, got {arguments.gateways}")
+    if arguments.max is not None and arguments.max < arguments.min:
+        raise InputError(f"--max: expected no fewer than --min, which is {arguments.min}, got {arguments.max}")
     slo_s = arguments.p99 or measured.slo_s
     peak = max(load) if load else 2 * arguments.rps if arguments.rps else None
     plan = Plan(
@@ -69,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     candidates: list[Candidate] = []
     delays = Delays(pod_start_s=arguments.pod_start)
     if load:
+        if not plan.autoscaler().metrics:
+            raise InputError(f"{arguments.knee}: expected a signal to scale on, found no CPU and none pending: --cores")
         candidates = planning.search(plan, load, delays, seed=arguments.seed, tell=_progress)
         usual = _compared(plan, load, delays, arguments.seed)["CPU 50 %"]
         budget = max(usual.pod_hours, usual.oracle_pod_hours * (1 + arguments.surplus))
@@ -85,10 +93,40 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _positive(text: str) -> float:
+    """Read a number above 0."""
+    return _number(text, "a number above 0", lambda value: value > 0)
+
+
+def _not_negative(text: str) -> float:
+    """Read a number from 0 on."""
+    return _number(text, "a number from 0 on", lambda value: value >= 0)
+
+
+def _count(text: str) -> int:
+    """Read a whole number from 1 on."""
+    wanted = "a whole number from 1 on"
+    return int(_number(text, wanted, lambda value: value >= 1 and value == int(value)))
+
+
+def _number(text: str, wanted: str, fits: Callable[[float], bool]) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and fits(value)):
+        raise argparse.ArgumentTypeError(f"expected {wanted}, got {text!r}")
+    return value
+
+
 def _load(arguments: argparse.Namespace) -> list[float]:
     if arguments.trace is None:
+        if arguments.peak is not None:
+            raise InputError("--peak: expected --trace, which it scales, found none")
         return []
     load = arrivals.read(arguments.trace)
+    if not any(load):
+        raise InputError(f"{arguments.trace}: expected a request at least, found none")
     if arguments.peak is None:
         return load
     factor = arguments.peak / max(load)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from tidegate_hpa.simulation import simulate
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from tidegate_hpa.autoscaler import Autoscaler
     from tidegate_hpa.model import Model
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     """
     load = arrivals.read(arguments.arrivals)
     described = _model(arguments.model)
-    scalers = [scaler for name in (arguments.hpa, *arguments.compare) for scaler in _autoscalers(name)]
+    scalers = _named([arguments.hpa, *arguments.compare])
     bounds = (max(1, min(s.min_replicas for _, s in scalers)), max(s.max_replicas for _, s in scalers))
     trajectories: dict[str, Trajectory] = {}
     scores: dict[str, Score] = {}
@@ -76,12 +78,23 @@ def _model(path: Path) -> Model:
     return model.read(read[0])
 
 
-def _autoscalers(name: str) -> list[tuple[str, Autoscaler]]:
-    found = snapshot.take(documents.parse(documents.read(Path(name)), name)).autoscalers
+def _named(files: Sequence[str]) -> list[tuple[str, Autoscaler]]:
+    """Return every HPA of the files under the file's name, or its path where two files have the same name."""
+    files = list(dict.fromkeys(files))
+    stems = Counter(Path(file).stem for file in files)
+    found: list[tuple[str, Autoscaler]] = []
+    for file in files:
+        title = Path(file).stem if stems[Path(file).stem] == 1 else file
+        scalers = _autoscalers(file)
+        found += [(title if len(scalers) == 1 else f"{title}/{scaler.name}", scaler) for scaler in scalers]
+    return found
+
+
+def _autoscalers(file: str) -> tuple[Autoscaler, ...]:
+    found = snapshot.take(documents.parse(documents.read(Path(file)), file)).autoscalers
     if not found:
-        raise InputError(f"{name}: expected a HorizontalPodAutoscaler, found none")
-    stem = Path(name).stem
-    return [(stem if len(found) == 1 else f"{stem}/{scaler.name}", scaler) for scaler in found]
+        raise InputError(f"{file}: expected a HorizontalPodAutoscaler, found none")
+    return found
 
 
 def _write(
