@@ -96,7 +96,7 @@ SCENARIOS = {
             shape="ramp",
             base_of_knee=0.3,
             peak_of_knee=2.0,
-            duration_s=300,
+            duration_s=240,
         ),
         Scenario(
             name="spike",
