@@ -24,8 +24,7 @@ def files(plan: Plan) -> dict[str, str]:
     tier = plan.knee.tier
     patches = [_hpa(plan), _requests(plan)]
     if tier == "serving":
-        patches += [_scaled_object(plan)] if plan.pending_target_m is not None else []
-        patches += [_gateway(plan)]
+        patches += [_scaled_object(plan), _gateway(plan)]
     component = {
         "apiVersion": "kustomize.config.k8s.io/v1alpha1",
         "kind": "Component",
@@ -152,15 +151,24 @@ def _requests(plan: Plan) -> dict[str, object]:
 
 
 def _scaled_object(plan: Plan) -> dict[str, object]:
-    """KEDA's object has taken bounds and behaviour from the HPA already, so each is set again."""
+    """KEDA's object has taken bounds and behaviour from the HPA already, so each is set again.
+
+    Its first trigger is what is pending, its second CPU.
+    """
     values: dict[str, object] = {
         "/spec/minReplicaCount": plan.min_replicas,
         "/spec/maxReplicaCount": plan.max_replicas,
         "/spec/advanced/horizontalPodAutoscalerConfig/behavior": _behavior(plan),
-        "/spec/triggers/0/metadata/targetValue": str((plan.pending_target_m or 0) / 1000),
         "/spec/triggers/1/metadata/value": str(plan.cpu_target),
     }
-    operations = [{"op": "replace", "path": path, "value": value} for path, value in values.items()]
+    if plan.pending_target_m is not None:
+        values["/spec/triggers/0/metadata/targetValue"] = str(plan.pending_target_m / 1000)
+    operations: list[dict[str, object]] = [
+        {"op": "add", "path": "/metadata/annotations/tidegate~1plan", "value": " ".join(provenance(plan))},
+        *({"op": "replace", "path": path, "value": value} for path, value in values.items()),
+    ]
+    if not plan.on_pending:
+        operations.append({"op": "remove", "path": "/spec/triggers/0"})
     return {
         "target": {"kind": "ScaledObject", "name": "tidegate-serving"},
         "patch": yaml.safe_dump(operations, sort_keys=False),

@@ -152,7 +152,7 @@ def search(
     delays: Delays,
     *,
     seed: int = 0,
-    tell: Callable[[Candidate], None] = lambda _: None,
+    tell: Callable[[Candidate, int, int], None] = lambda *_: None,
 ) -> list[Candidate]:
     """Simulate a grid of minima, headrooms, windows, ways up and signals; return what came out, in that order.
 
@@ -161,7 +161,7 @@ def search(
         arrivals: requests per second.
         delays: measured ones.
         seed: of start times and phases.
-        tell: told of each as it comes.
+        tell: told of each as it comes, with how many there were and how many there are to be.
     """
     capacity = plan.capacity()
     quiet = sorted(arrivals)[len(arrivals) // 10]
@@ -170,7 +170,7 @@ def search(
     found: list[Candidate] = []
     # Without either there is nothing to scale on
     signals_on = [pending for pending in (True, False) if replace(plan, on_pending=pending).autoscaler().metrics]
-    grid = product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP), signals_on)
+    grid = list(product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP), signals_on))
     for minimum, headroom, window, up, pending in grid:
         tried = replace(plan, min_replicas=minimum, headroom=headroom, down_window_s=window)
         tried = replace(tried, scale_up=up, on_pending=pending)
@@ -180,7 +180,7 @@ def search(
         trajectory = simulate(arrivals, capacity, delays, scaler, replicas=start, signals=signals, seed=seed)
         bounds = (plan.min_replicas, plan.max_replicas)
         found.append(Candidate(tried, score(trajectory, capacity, delays, plan.slo_s, bounds)))
-        tell(found[-1])
+        tell(found[-1], len(found), len(grid))
     return found
 
 

@@ -178,6 +178,18 @@ def test_a_looser_objective_than_the_measured_one_takes_no_load_that_made_the_qu
     assert knee.read(written()).capacity_within(60.0) == 24.0
 
 
+def test_a_plan_on_cpu_alone_takes_what_is_pending_out_of_kedas_object(written):
+    plan = Plan(knee.read(written()), 0.3, 3, 7, 300, 0.4, on_pending=False)
+    component = yaml.safe_load(manifests.files(plan)["kustomization.yaml"])
+    (patch,) = (patch["patch"] for patch in component["patches"] if patch["target"]["kind"] == "ScaledObject")
+    operations = {operation["path"]: operation for operation in yaml.safe_load(patch)}
+    assert operations["/spec/maxReplicaCount"]["value"] == 7
+    assert plan.knee.sha256 in operations["/metadata/annotations/tidegate~1plan"]["value"]
+    # The last one: what is before it still counts two triggers
+    assert list(operations)[-1] == "/spec/triggers/0"
+    assert operations["/spec/triggers/0"]["op"] == "remove"
+
+
 def test_requests_of_many_rows_fit_into_a_batch(written):
     plan = Plan(knee.read(written(rows=16)), 0.9, 2, 10, 300, 0.4)
     assert "max_execution_batch_size { value: 16 }" in manifests.batching(plan)

@@ -133,11 +133,11 @@ def _load(arguments: argparse.Namespace) -> list[float]:
     return [requests * factor for requests in load]
 
 
-def _progress(candidate: Candidate) -> None:
+def _progress(candidate: Candidate, done: int, of: int) -> None:
     plan, found = candidate.plan, candidate.score
     if sys.stderr.isatty():
         print(
-            f"headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}: "
+            f"{done} of {of}: headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}: "
             f"{found.violation_s} s late, {found.pod_hours:.1f} pod-hours",
             file=sys.stderr,
         )
