@@ -25,6 +25,7 @@ def svg(trajectories: Mapping[str, Trajectory], slo_s: float) -> str:
     """
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415 - an extra, and slow to import
+        from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter  # noqa: PLC0415 - the same
     except ImportError:
         raise InputError("expected matplotlib for a picture: install tidegate-hpa[plots]") from None
     figure = Figure(figsize=(10, 9), layout="constrained")
@@ -41,10 +42,14 @@ def svg(trajectories: Mapping[str, Trajectory], slo_s: float) -> str:
         latency.plot(minutes, bounded, color=line.get_color(), linewidth=1)
     replicas.set_ylabel("replicas\n(dotted: Ready)")
     replicas.set_ylim(bottom=0)
-    replicas.legend(loc="upper right", frameon=False)
+    replicas.legend(loc="best", framealpha=0.8, edgecolor="none")
     queue.set_ylabel("requests waiting")
+    queue.set_ylim(0, max(1.0, queue.get_ylim()[1]))
     latency.axhline(slo_s, color="tab:red", linewidth=0.8, linestyle="--")
     latency.set_yscale("log")
+    latency.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    latency.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    latency.yaxis.set_minor_formatter(NullFormatter())
     latency.set_ylabel("p99, seconds\n(dashed: objective)")
     latency.set_xlabel("minutes")
     for axes in (load, replicas, queue, latency):
@@ -67,20 +72,22 @@ def page(title: str, picture: str, scores: Mapping[str, Score]) -> str:
     return f"""<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>{html.escape(title)}</title>
 <style>
 body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }}
 svg {{ width: 100%; height: auto; }}
+div {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .25rem .75rem; border-bottom: 1px solid #ddd; text-align: right; }}
 th:first-child {{ text-align: left; }}
 </style>
 <h1>{html.escape(title)}</h1>
-<table>
-<tr><th>HPA</th><th>late, s</th><th>pod-hours</th><th>oracle's</th><th>refused</th><th>θ<sub>U</sub></th>
-<th>θ<sub>O</sub></th><th>changes/h</th><th>most</th></tr>
+<div><table>
+<tr><th>HPA</th><th>late, s</th><th>pod-hours</th><th>oracle's</th><th>refused</th><th>too few</th>
+<th>too many</th><th>changes/h</th><th>most</th></tr>
 {rows}
-</table>
+</table></div>
 {drawing}
 </html>
 """
