@@ -12,7 +12,7 @@ from .timestamps import NEVER
 if TYPE_CHECKING:
     from .node import Node
 
-# milli-units by resource name
+# Billionths by resource name, since Kubernetes sums them before it rounds
 Requests = Mapping[str, int]
 
 
@@ -35,7 +35,7 @@ class ReadyCondition:
 
 @dataclass(frozen=True)
 class Pod:
-    """A Pod. Times are nanoseconds since 1970, requests milli-units.
+    """A Pod. Times are nanoseconds since 1970, requests billionths.
 
     Args:
         init_containers: all of them; the restartable ones are sidecars, which go on running.
@@ -62,7 +62,7 @@ def _requests(node: Node | None) -> dict[str, int]:
     found: dict[str, int] = {}
     for name in node.mapping():
         asked = node.quantity(name)
-        found[name] = 0 if asked is None else asked.milli()
+        found[name] = 0 if asked is None else asked.nano()
     return found
 
 

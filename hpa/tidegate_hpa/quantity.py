@@ -24,6 +24,7 @@ _BINARY_SUFFIX: Final = {0: "", **{exponent: suffix for suffix, exponent in _BIN
 _HIGHEST_POWER: Final = 40
 _LOWEST_POWER: Final = -1000
 _MILLI: Final = -3
+_NANO: Final = -9
 _LONGEST: Final = 1000
 _SMALLEST_BINARY: Final = 1_024_000
 
@@ -38,11 +39,15 @@ class Quantity:
 
     def milli(self) -> int:
         """Return thousandths, rounded away from zero, saturated at int64 (Quantity.MilliValue)."""
-        power = max(_LOWEST_POWER, min(_HIGHEST_POWER, self.power - _MILLI))
-        if power >= 0:
-            return saturate(self.unscaled * 10**power)
-        magnitude = -(-abs(self.unscaled) // 10**-power)
-        return saturate(magnitude if self.unscaled >= 0 else -magnitude)
+        return saturate(self._scaled(_MILLI))
+
+    def nano(self) -> int:
+        """Return billionths, rounded away from zero, which is as fine as a Quantity is."""
+        return self._scaled(_NANO)
+
+    def _scaled(self, scale: int) -> int:
+        power = max(_LOWEST_POWER, min(_HIGHEST_POWER, self.power - scale))
+        return self.unscaled * 10**power if power >= 0 else _away_from_zero(self.unscaled, 10**-power)
 
     def approximate(self) -> float:
         """Return the float64 that the controller takes for a tolerance (Quantity.AsApproximateFloat64).
@@ -53,6 +58,16 @@ class Quantity:
         if power >= 0:
             return float(mantissa) * 10.0 ** min(power, 300)
         return float(mantissa) * (1 / 10.0 ** min(-power, 300))
+
+
+def milli_of(nano: int) -> int:
+    """Return thousandths of billionths, rounded away from zero, saturated at int64."""
+    return saturate(_away_from_zero(nano, 10 ** (_MILLI - _NANO)))
+
+
+def _away_from_zero(dividend: int, divisor: int) -> int:
+    magnitude = -(-abs(dividend) // divisor)
+    return magnitude if dividend >= 0 else -magnitude
 
 
 def parse(value: object) -> Quantity:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from .errors import MetricError
 from .machine import total
+from .quantity import milli_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,18 +53,18 @@ def calculate_pod_level_requests(pod: Pod, resource: str) -> int:
     request = pod_requests(pod, resource)
     if request is None:
         raise MetricError(f"missing pod-level request for {resource} in Pod {pod.name}")
-    return request
+    return milli_of(request)
 
 
 def pod_requests(pod: Pod, resource: str) -> int | None:
-    """Return a Pod's request with its overhead; None if nothing in it requests the resource (PodRequests)."""
+    """Return a Pod's request with its overhead in billionths; None if nothing requests the resource (PodRequests)."""
     if resource in pod.pod_requests and is_supported_pod_level_resource(resource):
         request: int | None = pod.pod_requests[resource]
     else:
         request = aggregate_container_requests(pod, resource)
     if resource not in pod.overhead:
         return request
-    return total((request or 0, pod.overhead[resource]))
+    return (request or 0) + pod.overhead[resource]
 
 
 def aggregate_container_requests(pod: Pod, resource: str) -> int | None:
@@ -78,10 +79,10 @@ def aggregate_container_requests(pod: Pod, resource: str) -> int | None:
                 sidecars.append(request)
                 running.append(request)
             if sidecars:
-                steps.append(total(sidecars))
+                steps.append(sum(sidecars))
         elif request is not None or sidecars:
-            steps.append(total([*sidecars, request or 0]))
-    candidates = [*([total(running)] if running else []), *steps]
+            steps.append(sum([*sidecars, request or 0]))
+    candidates = [*([sum(running)] if running else []), *steps]
     return max(candidates, default=None)
 
 
@@ -107,4 +108,4 @@ def _request_of(container: Container, pod: Pod, resource: str) -> int:
     request = container.requests.get(resource)
     if request is None:
         raise MetricError(f"missing request for {resource} in container {container.name} of Pod {pod.name}")
-    return request
+    return milli_of(request)

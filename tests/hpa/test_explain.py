@@ -395,3 +395,12 @@ def test_only_the_first_version_says_its_target_without_metrics(answered, versio
     asked = {**hpa(metrics=None, targetCPUUtilizationPercentage=20), "apiVersion": version}
     (answer,) = answered([asked, deployment(), *PODS, *USAGES])
     assert answer["metrics"][0]["target"]["averageUtilization"] == utilization
+
+
+@pytest.mark.parametrize(("resources", "percent"), [({}, 50), ({"requests": {"memory": "1Gi"}}, 66)])
+def test_requests_of_a_pod_are_summed_before_they_are_rounded_if_it_has_some_of_its_own(answered, resources, percent):
+    one = pod("web-0")
+    container = {"resources": {"requests": {"cpu": "1500u", "memory": "1Mi"}}}
+    one["spec"] = {"containers": [{"name": "app", **container}, {"name": "proxy", **container}], "resources": resources}
+    (answer,) = answered([hpa(), deployment(1), one, usage("web-0", "2m")])
+    assert answer["metrics"][0]["current"]["averageUtilization"] == percent
