@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -53,11 +54,16 @@ class Knee:
     capacity_rps: float
     steps: tuple[Step, ...]
 
+    def course(self, figure: str, most_rps: float = math.inf) -> tuple[tuple[float, float], ...]:
+        """Return `mean_pending` or `cores_used` by load, from none up to `most_rps`; nothing if nobody told."""
+        told = [(step.offered_rps, getattr(step, figure)) for step in self.steps if step.offered_rps <= most_rps]
+        known = tuple((rps, value) for rps, value in told if value is not None)
+        return ((0.0, 0.0), *known) if known else ()
+
     def at(self, rps: float, figure: str) -> float | None:
         """Return `mean_pending` or `cores_used` at a load, between the steps on either side; None if nobody told."""
-        known = [(0.0, 0.0)]
-        known += [(step.offered_rps, value) for step in self.steps if (value := getattr(step, figure)) is not None]
-        if len(known) == 1:
+        known = self.course(figure)
+        if not known:
             return None
         for (low, below), (high, above) in itertools.pairwise(known):
             if low <= rps <= high and high > low:
@@ -199,18 +205,11 @@ def fitted(knee: Knee, cpu_request_m: int) -> Capacity:
         late = _pod(alone, middle, cpu_s, cpu_request_m).latency_p99(1, knee.capacity_rps) > knee.slo_s
         low, high = (middle, high) if late else (low, middle)
     pod = _pod(alone, high, cpu_s, cpu_request_m)
-    cores = _kept(knee, "cores_used")
+    cores = knee.course("cores_used", knee.capacity_rps)
     if cores:  # beyond the knee as much more, but no more than was ever seen: a limit holds it down
-        most = max(step.cores_used for step in knee.steps if step.cores_used is not None)
+        most = max(used for _, used in knee.course("cores_used"))
         cores = (*cores, (high, min(most, cpu_s * high)))
-    return replace(pod, measured=_kept(knee, "mean_pending"), measured_cores=cores)
-
-
-def _kept(knee: Knee, figure: str) -> tuple[tuple[float, float], ...]:
-    """Return what was measured of a figure from no load to the knee; nothing where nobody told."""
-    told = [(step.offered_rps, getattr(step, figure)) for step in knee.steps if step.offered_rps <= knee.capacity_rps]
-    known = tuple((rps, value) for rps, value in told if value is not None)
-    return ((0.0, 0.0), *known) if known else ()
+    return replace(pod, measured=knee.course("mean_pending", knee.capacity_rps), measured_cores=cores)
 
 
 def _pod(alone_s: float, saturation_rps: float, cpu_s: float, cpu_request_m: int) -> Capacity:

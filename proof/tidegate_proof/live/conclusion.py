@@ -24,9 +24,7 @@ def conclude(folder: Path) -> Verdict:
     record = read_record(folder)
     verdict = judge(record, rates_of(record.plan))
     write_document(folder / VERDICT, verdict)
-    for name, content in render(folder).items():
-        (folder / name).write_bytes(content)
-    seal(folder)
+    _draw_and_seal(folder)
     return verdict
 
 
@@ -47,10 +45,14 @@ def conclude_proof(root: Path, runs: Sequence[str], knees: Sequence[str], broken
     write_document(root / PROOF, proof)
     if broken is not None:
         write_document(root / PARTIAL, broken)
-    for name, content in render(root).items():
-        (root / name).write_bytes(content)
-    seal(root)
+    _draw_and_seal(root)
     return proof
+
+
+def _draw_and_seal(folder: Path) -> None:
+    for name, content in render(folder).items():
+        (folder / name).write_bytes(content)
+    seal(folder)
 
 
 def words(verdict: Verdict, *, control: bool) -> list[str]:
