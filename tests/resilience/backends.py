@@ -1,6 +1,7 @@
 """Which model servers are used, how soon, and how much each of them gets."""
 
 import asyncio
+import signal
 import time
 from collections.abc import Callable
 
@@ -122,6 +123,20 @@ async def restart_in_place(stage: Stage, report: Report) -> None:
     report.check("back within 2 s", [f"{back:.3f} s" for back in back_s], holds=max(back_s) <= 2)
     statuses = sorted({outcome.status for outcome in failures(load.outcomes)})
     report.check("meanwhile 503 and nothing else", statuses, holds=statuses == [503])
+
+
+async def slow_to_connect(stage: Stage, report: Report) -> None:
+    """The only model server has no processor time when the gateway first connects, though its port is open."""
+    waits_s = 1.5 if report.full else 0.6
+    server = await stage.model_server()
+    server.send(signal.SIGSTOP)
+    gateway = await stage.gateway(static(server))
+    load = Load([gateway.http])
+    async with loaded(load, PER_SECOND / 4):
+        await asyncio.sleep(waits_s)
+        server.send(signal.SIGCONT)
+        await asyncio.sleep(0.3)
+    report.no_failures(load.outcomes)
 
 
 async def ejection(stage: Stage, report: Report) -> None:

@@ -20,6 +20,7 @@ SCENARIOS: dict[str, Scenario] = {
     "discovery": backends.discovery,
     "discovery-dns": backends.discovery_dns,
     "restart-in-place": backends.restart_in_place,
+    "slow-to-connect": backends.slow_to_connect,
     "ejection": backends.ejection,
     "versions": backends.versions,
     "canary": canary.canary,

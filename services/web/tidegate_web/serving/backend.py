@@ -19,8 +19,9 @@ Response = TypeVar("Response", bound=Message)
 CHANNEL_OPTIONS = (
     # A container restarted in place must be found again at once; gRPC's own back-off grows to two minutes
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # By its name a back-off, in fact how long one attempt may take: a server without processor time is no dead one
+    ("grpc.min_reconnect_backoff_ms", 2000),
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
     # Two backends of one address after an IP is reused must not share a broken connection
