@@ -8,8 +8,8 @@ from tidegate_proof.live.sizing import FROZEN, PINNED
 from tidegate_proof.record.knee import Search
 from tidegate_proof.record.plan import Control, Slo, Tier
 
-ROWS = 256
-"""Of the AND gate in a request, which a gateway reads and writes as JSON."""
+ROWS = 512
+"""Of the AND gate in a request, which a gateway reads and writes as JSON: one answers some hundred a second."""
 
 ITERATIONS = 40
 """Of model `work`: some 8 ms of a processor for a row, so that a small pod answers tens of them a second."""
