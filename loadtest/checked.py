@@ -5,7 +5,7 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from locust import FastHttpUser, User, between
 from locust.contrib.fasthttp import ResponseContextManager
@@ -15,7 +15,9 @@ from ledger import Route
 from settings import Settings, SettingsError, read
 
 AND_GATE = "and_gate"
-"""The model that has users of its own, one of them with a browser."""
+"""The model whose API user draws rows anew, and knows what is right."""
+
+Files = Mapping[str, tuple[str, bytes]]
 
 ROWS = (1, 1, 1, 4, 32)
 """Rows of a request, unless --rows or a scenario says how many."""
@@ -105,6 +107,7 @@ class CheckedUser(PacedUser, FastHttpUser):
         *,
         name: str,
         data: str | dict[str, str] | None = None,
+        files: Files | None = None,
         headers: dict[str, str] | None = None,
     ) -> bool:
         """Send a request, judge its answer and count it.
@@ -115,13 +118,16 @@ class CheckedUser(PacedUser, FastHttpUser):
             wrong: Says what is wrong with an answer of status 200; empty when nothing is.
             name: Under which it is counted.
             data: The body, or the fields of a form.
+            files: Of the form: name and bytes by field.
             headers: Besides Locust's own.
 
         Returns:
             Whether the answer was right.
         """
         due_ns = self.begin()
-        with self.client.request(method, path, data=data, headers=headers, name=name, catch_response=True) as response:
+        with self.client.request(
+            method, path, data=data, files=files, headers=headers, name=name, catch_response=True
+        ) as response:
             problem = refused(response) or wrong(response)
             latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
             if latency_ms is not None and self.state.dispatcher:

@@ -71,6 +71,7 @@ class ModelUser(PayloadUser):
     """A program that uses the API with the model which the environment names."""
 
     abstract = SETTINGS.model == AND_GATE
+    weight = 3
 
     def send(self, payload: Payload, rows: list[Prepared]) -> None:
         """Send rows over the API."""
