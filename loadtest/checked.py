@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import re
 import sys
 import uuid
 from collections.abc import Callable, Mapping
+from html import unescape
 
 from locust import FastHttpUser, User, between
 from locust.contrib.fasthttp import ResponseContextManager
@@ -18,6 +20,9 @@ AND_GATE = "and_gate"
 """The model whose API user draws rows anew, and knows what is right."""
 
 Files = Mapping[str, tuple[str, bytes]]
+
+PAGE_ERROR = re.compile(r'<p class="error"[^>]*>([^<]+)')
+REASON_CHARACTERS = 160
 
 ROWS = (1, 1, 1, 4, 32)
 """Rows of a request, unless --rows or a scenario says how many."""
@@ -166,7 +171,7 @@ def refused(response: ResponseContextManager, status: int = 200) -> str:
     if not response.status_code:
         return f"no answer: {getattr(response, 'error', 'connection closed')!r}"
     if response.status_code != status:
-        return f"expected status {status}, came {response.status_code}"
+        return f"expected status {status}, came {response.status_code}{_reason(response)}"
     return ""
 
 
@@ -186,6 +191,17 @@ def parsed(response: ResponseContextManager) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _reason(response: ResponseContextManager) -> str:
+    """Tell what a request was refused for. What came of load or of a fault has other words each time."""
+    if not 400 <= response.status_code < 429:  # noqa: PLR2004 a client's mistakes
+        return ""
+    said = parsed(response)
+    if isinstance(said, dict):
+        return f": {str(said.get('error'))[:REASON_CHARACTERS]}"
+    found = PAGE_ERROR.search(str(said))
+    return f": {unescape(found[1])[:REASON_CHARACTERS]}" if found else ""
 
 
 def _header(response: ResponseContextManager, name: str) -> str:

@@ -22,6 +22,7 @@ import live_page
 import open_loop
 import run_state
 from checked import AND_GATE, SETTINGS, CheckedUser, predict_path
+from settings import HOST, is_host
 
 ANSWERS = {"instances": "predictions", "inputs": "outputs"}
 REPORT = "tidegate"
@@ -62,14 +63,8 @@ def prepare(environment: Environment, **_: object) -> None:
     """Make this process keep accounts of its runs, begin their arrivals, and show them where there is a page."""
     is_worker = isinstance(environment.runner, WorkerRunner)
     options = cast("Namespace", environment.parsed_options)
-    if not is_worker and not options.user_classes:
-        environment.user_classes = [
-            kind for kind in environment.user_classes if not getattr(kind, "by_name_only", False)
-        ]
     if not is_worker:
-        for kind in environment.user_classes:
-            if reason := getattr(kind, "unusable", ""):
-                sys.exit(f"tidegate: {reason}")
+        _choose_users(environment, named=bool(options.user_classes))
 
     def start(**_: object) -> None:
         is_open = bool(options.open_loop)
@@ -91,6 +86,17 @@ def prepare(environment: Environment, **_: object) -> None:
     open_loop.install(environment, SETTINGS.load, SETTINGS.seed or 0)
     if environment.web_ui:
         live_page.install(environment, SETTINGS)
+
+
+def _choose_users(environment: Environment, *, named: bool) -> None:
+    """Leave out users that run when they are named; end a run that cannot go anywhere."""
+    if environment.host and not is_host(environment.host):
+        sys.exit(f"tidegate: --host={environment.host}: expected {HOST}")
+    kinds = environment.user_classes
+    environment.user_classes = [kind for kind in kinds if named or not getattr(kind, "by_name_only", False)]
+    for kind in environment.user_classes:
+        if reason := getattr(kind, "unusable", ""):
+            sys.exit(f"tidegate: {reason}")
 
 
 @events.init.add_listener

@@ -67,8 +67,8 @@ class PayloadUser(CheckedUser):
                 return None
 
 
-class ModelUser(PayloadUser):
-    """A program that uses the API with the model which the environment names."""
+class ApiUser(PayloadUser):
+    """A program that uses the API with the model which the environment names: in the place of the AND gate's own."""
 
     abstract = SETTINGS.model == AND_GATE
     weight = 3

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from aiohttp.test_utils import TestServer
 
 import arrivals
 from tests.loadtest.one_model import TEXT, OneModel, gateway, signature, tensor
-from tidegate_web.errors import TidegateError, Unavailable
+from tidegate_web.errors import BadInput, TidegateError, Unavailable
 from tidegate_web.prediction import Array
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -119,6 +120,12 @@ async def test_nobody_there_fails_the_run(unused_tcp_port: int):
 async def test_options_that_cannot_be_are_refused_in_words(option, says):
     code, output = await locust("http://127.0.0.1:1", option)
     assert (code, says in output) == (2, True), output
+
+
+async def test_a_host_that_nothing_can_be_sent_to_is_refused_in_words():
+    code, output = await locust("127.0.0.1:8080")
+    assert code == 1
+    assert "tidegate: --host=127.0.0.1:8080: expected http://… or https://…" in output
 
 
 async def test_a_shape_replaces_users_and_run_time(aiohttp_server: Server):
@@ -317,4 +324,13 @@ async def test_a_model_that_is_not_there_fails_the_run(aiohttp_server: Server):
     server = await aiohttp_server(gateway(reader([])))
     code, output = await locust(address(server), "-t", "1s", LOADTEST_MODEL="nix")
     assert code == 1
-    assert "expected status 200, came 404" in output
+    assert "GET metadata: expected status 200, came 404: Servable not found for request: Latest(nix)" in output
+
+
+async def test_what_the_gateway_refuses_is_told_in_its_own_words_by_api_and_form(aiohttp_server: Server):
+    refused = BadInput("Could not decode the picture")
+    host = address(await aiohttp_server(gateway(replace(reader([]), error=refused))))
+    code, output = await locust(host, "-t", "1s", LOADTEST_MODEL="reader")
+    assert code == 1
+    for asked in ASKED:
+        assert f"{asked}: expected status 200, came 400: Could not decode the picture" in output
