@@ -48,8 +48,8 @@ class PacedUser(User):
 
     abstract = True
 
-    due_ns: int | None = None
-    """When the arrival that this user sends next was due; None where none is due."""
+    due_ns: int = 0
+    """When the arrival that this user is busy with was due, in an open loop."""
 
     def on_start(self) -> None:
         """Seed the user; in an open loop, wait for something to do."""
@@ -71,28 +71,24 @@ class PacedUser(User):
         """Draw how many rows to send."""
         return int(self.environment.parsed_options.rows) or self.source.choice(ROWS)
 
-    def begin(self) -> int | None:
-        """Take the arrival that a request is for.
+    def begin(self) -> int:
+        """Take the arrival that a request is for; in a closed loop, each request is one.
 
         Returns:
-            When it was due, since the start of the run. None for further requests of a task in an open loop, which no
-            arrival stands for.
+            When it was due, in nanoseconds since the start of the run.
         """
-        if self.state.dispatcher is None:
-            now = self.state.now_ns()
-            self.state.ledger.sent(now, now)
-            return now
-        due, self.due_ns = self.due_ns, None
-        return due
+        if self.state.dispatcher:
+            return self.due_ns
+        now = self.state.now_ns()
+        self.state.ledger.sent(now, now)
+        return now
 
-    def finish(self, due_ns: int | None, route: Route, *, right: bool) -> float | None:
+    def finish(self, due_ns: int, route: Route, *, right: bool) -> float:
         """Count an answer.
 
         Returns:
-            Its latency from the intended start in milliseconds; None where no arrival stands for the request.
+            Its latency from the intended start in milliseconds.
         """
-        if due_ns is None:
-            return None
         now = self.state.now_ns()
         self.state.ledger.answered(due_ns, now, route, right=right)
         return (now - due_ns) / 1e6
@@ -114,6 +110,7 @@ class CheckedUser(PacedUser, FastHttpUser):
         data: str | dict[str, str] | None = None,
         files: Files | None = None,
         headers: dict[str, str] | None = None,
+        more: bool = False,
     ) -> bool:
         """Send a request, judge its answer and count it.
 
@@ -125,6 +122,7 @@ class CheckedUser(PacedUser, FastHttpUser):
             data: The body, or the fields of a form.
             files: Of the form: name and bytes by field.
             headers: Besides Locust's own.
+            more: Whether another request follows a right answer, with which an open loop's arrival is answered.
 
         Returns:
             Whether the answer was right.
@@ -134,9 +132,10 @@ class CheckedUser(PacedUser, FastHttpUser):
             method, path, data=data, files=files, headers=headers, name=name, catch_response=True
         ) as response:
             problem = refused(response) or wrong(response)
-            latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
-            if latency_ms is not None and self.state.dispatcher:
-                response.request_meta["response_time"] = latency_ms
+            if problem or not more or not self.state.dispatcher:
+                latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
+                if self.state.dispatcher:
+                    response.request_meta["response_time"] = latency_ms
             settle(response, problem)
         return not problem
 

@@ -37,7 +37,7 @@ class FormUser(PayloadUser):
                 return str(error)
             return ""
 
-        if not self.ask("GET", path, unfit, name="form open"):
+        if not self.ask("GET", path, unfit, name="form open", more=True):
             return
         (form,) = filled
         self.ask(

@@ -152,7 +152,7 @@ def routed(app: web.Application, delay_s: float = 0.0) -> Counter[str]:
 
     @web.middleware
     async def tell(request: web.Request, handler: Any) -> web.StreamResponse:
-        if request.method == "POST":
+        if "X-Request-ID" in request.headers:
             seen[request.headers["X-Request-ID"]] += 1
         await asyncio.sleep(delay_s)
         response: web.StreamResponse = await handler(request)
@@ -186,6 +186,15 @@ async def test_arrivals_that_find_nobody_free_are_not_put_off_and_fail_the_run(a
     left_out = int(re.findall(r"^ARRIVAL +undispatched +\d+ +(\d+)", output, re.MULTILINE)[-1])
     assert left_out + len(seen) == ARRIVALS
     assert len(seen) < 30
+
+
+async def test_an_arrival_of_a_form_is_answered_by_its_result_not_by_the_empty_form(aiohttp_server: Server):
+    app = gateway(gate())
+    routed(app, delay_s=0.05)
+    host = address(await aiohttp_server(app))
+    _, output = await locust(host, "FormUser", **OPEN, LOADTEST_USERS="40")
+    fastest_ms = int(re.findall(r"^POST +form send .*?\| +\d+ +(\d+)", output, re.MULTILINE)[-1])
+    assert fastest_ms >= 100
 
 
 async def page_of_a_run(server: TestServer, port: int, master_port: int) -> tuple[dict[str, Any], dict[str, Any], str]:
