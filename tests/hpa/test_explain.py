@@ -386,6 +386,18 @@ def test_the_text_names_an_error_once_and_says_why_it_holds_everything_up(run):
     assert "nothing is decided: no metric could be computed" in alone
 
 
+@pytest.mark.parametrize("behavior", [None, {"scaleDown": {"stabilizationWindowSeconds": 300}}])
+def test_ages_that_are_sums_of_floats_are_as_old_as_the_seconds_that_they_mean(answered, behavior):
+    summed = sum([1.1] * 300) - 30
+    assert summed != 300
+    items = [hpa(behavior=behavior), deployment(), *PODS, usage("web-0", "5m"), usage("web-1", "5m")]
+    (exact,) = answered(items, recommendations=[{"replicas": 9, "ageSeconds": 300}])
+    (near,) = answered(items, recommendations=[{"replicas": 9, "ageSeconds": summed}])
+    assert near["stabilized"] == exact["stabilized"]
+    kept = [[entry["ageSeconds"] for entry in answer["state"]["recommendations"]] for answer in (exact, near)]
+    assert kept == [[300, 0], [summed, 0]]
+
+
 def test_a_window_that_is_full_of_nothing_but_a_guess_is_told_as_one(run):
     items = [hpa(), deployment(2), *PODS, usage("web-0", "5m"), usage("web-1", "5m")]
     assert "--state says what it remembers" in run(items).stdout
