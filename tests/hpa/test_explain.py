@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tidegate_hpa.__main__ import main
 
 NOW = "2026-01-01T00:00:00Z"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "hpa-explain.md"
 Object = dict[str, Any]
 
 
@@ -355,6 +357,11 @@ def test_the_text_goes_step_by_step_to_the_next_number(run):
     assert any("target averageUtilization 60" in line for line in lines)
     assert "2 → 3" in lines[-1]
     assert "\x1b" not in result.stdout
+
+
+def test_the_reference_shows_the_text_as_it_is(run):
+    shown = REFERENCE.read_text().split("```\n")[1]
+    assert run([hpa(), deployment(), *PODS, pod("web-2"), *USAGES], {"now": NOW}).stdout == shown
 
 
 def test_the_text_says_who_is_left_out_and_why_and_what_is_made_of_it(run):
