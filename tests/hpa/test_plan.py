@@ -195,6 +195,8 @@ def test_a_forecast_is_replicas_from_a_second_on(written):
         ({"steps": [{**step(rps), "valid": False} for rps in (4.0, 8.0, 16.0, 24.0)]}, "found 0"),
         ({"steps": [{**step(rps), "p50_ns": 10**9} for rps in (4.0, 8.0, 16.0, 24.0)]}, "begin lower"),
         ({"slo": {}}, "expected a number 'latency_ms'"),
+        ({"slo": {"latency_ms": -1}}, "slo.latency_ms: expected a number above 0, got -1"),
+        ({"knee": {"capacity_rps": 0, "low": 24, "high": 26}}, "knee.capacity_rps: expected a number above 0, got 0"),
     ],
 )
 def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, capsys, changes, complaint):
