@@ -90,9 +90,7 @@ def _metrics(result: Reconciliation) -> Iterator[Diagnosis]:
     for metric in result.metrics:
         error = metric.error or ""
         if "no metrics returned from" in error or "returned 0 results" in error:
-            yield Diagnosis(
-                f"there is no figure of {metric.spec.name}: {error}", f"see that {_SOURCES[metric.spec.type]}"
-            )
+            yield Diagnosis(f"there is no figure of {metric.spec.name}", f"see that {_SOURCES[metric.spec.type]}")
         elif "pods might be unready" in error:
             yield Diagnosis(
                 "no pod counts yet: figures of pods that start are left out",
