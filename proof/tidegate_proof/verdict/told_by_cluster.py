@@ -1,9 +1,9 @@
-"""What the watches tell of time, beside the cluster's own stamps, the plan, the looks and the answers."""
+"""What the watches tell, beside the cluster's own stamps, the plan, the looks and the answers."""
 
 from collections.abc import Iterator
 from datetime import datetime
 
-from tidegate_proof.record.cluster import ClusterEvent, part, text
+from tidegate_proof.record.cluster import ClusterEvent, desired_seen, part, text
 from tidegate_proof.record.documents import Object
 from tidegate_proof.record.folder import CLUSTER, GATEWAY, GENERATOR, PLAN, REQUESTS, Record
 from tidegate_proof.verdict.differences import Difference
@@ -25,12 +25,13 @@ PLANNED_S = 300.0
 
 
 def contradicted_by_cluster(record: Record) -> Iterator[Difference]:
-    """Find times in the cluster's record that the rest of the record does not bear out.
+    """Find what the watches tell and the rest of the record does not bear out: times, and the autoscalers' terms.
 
     Args:
         record: Raw data.
     """
     yield from _out_of_order(record)
+    yield from _other_autoscalers(record)
     clock = next((event for event in record.cluster if event.type == "CLOCK" and event.wall), None)
     if clock is None or any(event.type == "GAP" for event in record.cluster):
         return  # without a clock, or where watches told late, the run is not valid
@@ -58,6 +59,20 @@ def _out_of_order(record: Record) -> Iterator[Difference]:
         yield Difference(CLUSTER, "the last CLOCK line's t_ns", clocks[-1], f"at least {last}, of the last look")
 
 
+def _other_autoscalers(record: Record) -> Iterator[Difference]:
+    """Find an HPA that was seen first with other terms than the plan has."""
+    seen: set[str] = set()
+    for event in record.cluster:
+        wanted = desired_seen(event)
+        if event.object is None or wanted is None or not wanted.autoscaler or wanted.tier is None:
+            continue
+        planned = record.plan.autoscaler.get(wanted.tier, {})
+        for field, value in part(event.object, "spec").items() if wanted.tier not in seen else ():
+            if (told := planned.get(field)) != value:
+                yield Difference(PLAN, f"autoscaler.{wanted.tier}.{field}", told, f"{value}, as {CLUSTER} tells first")
+        seen.add(wanted.tier)
+
+
 def _on_another_day(record: Record, clock: ClusterEvent) -> Iterator[Difference]:
     planned = _stamp_s(record.plan.started)
     began = _stamp_s(clock.wall)
@@ -68,9 +83,9 @@ def _on_another_day(record: Record, clock: ClusterEvent) -> Iterator[Difference]
 def _misdated(record: Record, clock: ClusterEvent) -> Iterator[Difference]:
     """Find events of the run that were told at another time than the API server or the kubelet stamped them with."""
     origin_s = (_stamp_s(clock.wall) or 0.0) - clock.t_ns / SECOND
-    ready: dict[str, str] = {}
+    known: dict[str, str] = {}
     for line, event in enumerate(record.cluster, 1):
-        for field, stamp in _stamps(event, ready):
+        for field, stamp in _stamps(event, known):
             at_s = _stamp_s(stamp)
             told_s = origin_s + event.t_ns / SECOND
             if event.t_ns > 0 and at_s is not None and not -EARLY_S <= told_s - at_s <= TOLD_S:
@@ -79,24 +94,28 @@ def _misdated(record: Record, clock: ClusterEvent) -> Iterator[Difference]:
                 return
 
 
-def _stamps(event: ClusterEvent, ready: dict[str, str]) -> Iterator[tuple[str, str]]:
+def _stamps(event: ClusterEvent, known: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Give the stamps of what an event tells for the first time.
 
     Args:
         event: Of a watch.
-        ready: When each pod's condition Ready turned, as told before; is kept up.
+        known: Stamps that were told before, by field and object; is kept up.
     """
     if event.object is None:
         return
     metadata = part(event.object, "metadata")
     if event.type == "ADDED":
         yield "creationTimestamp", text(metadata, "creationTimestamp")
+    told: dict[str, str] = {}
     if event.kind == "Pod":
-        turned = _ready_turned(event.object)
-        before = ready.setdefault(text(metadata, "name"), turned)
-        if turned != before:
-            ready[text(metadata, "name")] = turned
-            yield "condition Ready", turned
+        told["condition Ready"] = _ready_turned(event.object)
+    elif event.kind == "HorizontalPodAutoscaler":
+        told["lastScaleTime"] = text(part(event.object, "status"), "lastScaleTime")
+    for field, stamp in told.items():
+        key = f"{event.kind} {text(metadata, 'name')} {field}"
+        if stamp and known.get(key) != stamp:
+            known[key] = stamp
+            yield field, stamp
 
 
 def _ready_turned(pod: Object) -> str:

@@ -16,6 +16,8 @@ LOOK_S = 3.0
 """The longest that a look is believed to have been on its way: in eleven recorded runs up to 0.1 s, on a gateway with
 twice the load that it can do."""
 
+TURNED_AWAY = 429
+
 Line = tuple[int, GatewayLook]
 """A look and the number of its line."""
 
@@ -25,7 +27,7 @@ def contradicted_by_gateways(record: Record) -> Iterator[Difference]:
 
     An answer's Tidegate-Seq is its place in the count that a look reads. So it was sent before a look that counts it,
     and was there not before one that does not. Of the answers that a gateway counts, those that the client calls right
-    were not turned away.
+    were not turned away, and those that it calls turned away (429) are counted as such by the gateway, too.
 
     Args:
         record: Raw data.
@@ -50,9 +52,10 @@ def _at_another_time(requests: Requests, mine: Int, seen: Sequence[Line], untold
     known = counting < len(seen)
     late = known & (requests.sent_ns[mine] > times[np.minimum(counting, len(seen) - 1)])
     yield from _first(requests, mine, late, "sent before a look at its gateway that counts it")
-    # An answer whose client had left may have a number and not be counted: each may put the count off by one.
+    # Numbers above the last count make the run not valid. An answer whose client had left may have a number and not be
+    # counted: each may put the count off by one.
     before = np.searchsorted(counts, seq - untold) - 1
-    early = (before >= 0) & (requests.answered_ns[mine] < times[np.maximum(before, 0)] - round(LOOK_S * SECOND))
+    early = known & (before >= 0) & (requests.answered_ns[mine] < times[np.maximum(before, 0)] - round(LOOK_S * SECOND))
     yield from _first(requests, mine, early, f"answered {LOOK_S:g} s before a look that does not count it, or later")
 
 
@@ -64,7 +67,7 @@ def _first(requests: Requests, mine: Int, broken: Mask, rule: str) -> Iterator[D
 
 
 def _not_turned_away(requests: Requests, mine: Int, seen: Sequence[Line], untold: int) -> Iterator[Difference]:
-    """Find a look by which more requests were turned away than the client leaves room for."""
+    """Find a look by which more requests were turned away than the client leaves room for, or a total that is less."""
     right = np.sort(requests.seq[mine[requests.status[mine] == OK]])
     before = next((look for _, look in reversed(seen) if look.t_ns <= 0 and look.shed is not None), None)
     first, refused = (0, 0) if before is None else (before.answered, before.shed or 0)
@@ -76,3 +79,6 @@ def _not_turned_away(requests: Requests, mine: Int, seen: Sequence[Line], untold
         if look.shed - refused > room:
             yield Difference(GATEWAY, f"line {line} shed", look.shed, f"at most {refused + room}, by the answers 200")
             return
+        least = refused + int((requests.status[mine] == TURNED_AWAY).sum())
+        if look.clean and look.shed < least:
+            yield Difference(GATEWAY, f"line {line} shed", look.shed, f"at least {least}, by the answers 429")
