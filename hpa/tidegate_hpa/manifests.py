@@ -181,5 +181,6 @@ def _gateway(plan: Plan) -> dict[str, object]:
     env = [
         {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(inflight)},
         {"name": "TIDEGATE_MAX_QUEUE", "value": str(held - inflight)},
+        {"name": "TIDEGATE_LIMITS_PER_BACKEND", "value": "1"},
     ]
     return _deployment("tidegate-web", {"name": _CONTAINERS["web"], "env": env})

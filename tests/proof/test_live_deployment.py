@@ -1,6 +1,7 @@
 """A run begins when what it asked for is there, known to its autoscalers, and nothing of before is left."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from tests.proof.live_api import ScriptedApi, listed, pod, sample
 from tidegate_proof.live import deployment as module
 from tidegate_proof.live import manifests, preconditions
-from tidegate_proof.live.deployment import DeployError, Tidegate, name_for, uneven, unfit
+from tidegate_proof.live.deployment import DeployError, Tidegate, name_for, uneven, unfit, unsettled
 from tidegate_proof.live.kubectl import Kubectl
 from tidegate_proof.live.objects import AUTOSCALER, DEPLOYMENT, POD, is_rolling
 from tidegate_proof.live.sizing import FROZEN, fitted
@@ -46,6 +47,19 @@ def test_an_autoscaler_is_waited_for_until_it_has_its_bounds_its_figures_and_its
     on_pending = replace(SIZING, pending=True)
     assert unfit(autoscaler(), "serving", on_pending) == ["the serving autoscaler's pending predictions"]
     assert unfit(autoscaler(), "serving", SIZING) == []
+
+
+def test_an_autoscaler_is_waited_for_until_its_last_change_lies_a_policys_period_back():
+    policies = [{"type": "Pods", "value": 1, "periodSeconds": 45}, {"type": "Percent", "value": 9, "periodSeconds": 15}]
+    slow = {
+        "spec": {"behavior": {"scaleUp": {"policies": policies}}},
+        "status": {"lastScaleTime": "2026-11-25T12:00:00Z"},
+    }
+    noon = datetime(2026, 11, 25, 12, tzinfo=UTC)
+    waited_for = ["the serving autoscaler to forget its last change"]
+    assert unsettled(slow, "serving", noon + timedelta(seconds=44)) == waited_for
+    assert unsettled(slow, "serving", noon + timedelta(seconds=46)) == []
+    assert unsettled(slow | {"status": {}}, "serving", noon) == []
 
 
 def test_an_autoscaler_that_may_change_nothing_needs_no_figures():

@@ -67,6 +67,7 @@ def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(u
     assert told["TIDEGATE_MODELS"] == "work"
     # One model server answers 5 in half of the SLO: the least that a gateway may have is more than half of that
     assert told["TIDEGATE_MAX_INFLIGHT"] == told["TIDEGATE_MAX_QUEUE"] == "2"
+    assert told["TIDEGATE_LIMITS_PER_BACKEND"] == "1"
     (config,) = [
         one for (kind, name), one in usual.items() if kind == "ConfigMap" and name.startswith("tidegate-models")
     ]

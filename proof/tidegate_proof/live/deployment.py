@@ -6,6 +6,7 @@ import re
 import secrets
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tidegate_proof.live import manifests
@@ -156,7 +157,10 @@ class Tidegate:
         missing = [f"the new {tier_of(one)} pods" for one in deployments if is_rolling(one)]
         for tier in TIERS:
             missing += uneven([pod for pod in pods if tier_of(pod) == tier], tier, sizing.pods[tier].least)
-            missing += unfit(autoscalers.get(f"tidegate-{tier}"), tier, sizing)
+            autoscaler = autoscalers.get(f"tidegate-{tier}")
+            missing += unfit(autoscaler, tier, sizing)
+            if autoscaler is not None and sizing.pods[tier].least < sizing.pods[tier].most:
+                missing += unsettled(autoscaler, tier, datetime.now(UTC))
         return missing
 
 
@@ -190,3 +194,16 @@ def unfit(autoscaler: Object | None, tier: Tier, sizing: Sizing) -> list[str]:
     active = condition(autoscaler, "ScalingActive") == "True"
     enough = autoscaler["status"].get("currentReplicas", 0) >= pods.least
     return [] if active and enough else [f"the {tier} autoscaler to be active"]
+
+
+def unsettled(autoscaler: Object, tier: Tier, now: datetime) -> list[str]:
+    """Say that an autoscaler changed its tier within the period of one of its policies.
+
+    Until that is over it allows more at once, or less: a policy counts from the number of pods at the period's start.
+    """
+    if (changed_at := autoscaler.get("status", {}).get("lastScaleTime")) is None:
+        return []
+    policies = autoscaler["spec"].get("behavior", {}).get("scaleUp", {}).get("policies") or ()
+    period_s = max((policy["periodSeconds"] for policy in policies), default=0)
+    passed_s = (now - datetime.fromisoformat(changed_at)).total_seconds()
+    return [f"the {tier} autoscaler to forget its last change"] if passed_s <= period_s else []
