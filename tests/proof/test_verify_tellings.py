@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from tests.proof import records
+from tests.proof.sealing import with_value
 from tidegate_proof.engine.generator import Limits
 from tidegate_proof.record.cluster import ClusterEvent
 from tidegate_proof.record.folder import Record, read_record
-from tidegate_proof.record.requests import ERRORS
+from tidegate_proof.record.requests import ABSENT, ERRORS
 from tidegate_proof.verdict.controls import relabelled_refusals, unsent_failures
 from tidegate_proof.verdict.outcomes import SECOND
 from tidegate_proof.verdict.told_by_cluster import contradicted_by_cluster
@@ -124,6 +125,11 @@ def test_a_look_may_be_on_its_way_for_a_while(run):
     assert list(contradicted_by_gateways(replace(run, gateway=slow))) == []
 
 
+def test_answers_to_somebody_else_may_have_no_number(run):
+    others = tuple(replace(look, answered=look.answered + (3 if look.t_ns > 0 else 0)) for look in run.gateway)
+    assert list(contradicted_by_gateways(replace(run, gateway=others))) == []
+
+
 def test_a_gateway_that_was_started_again_counts_anew(run):
     anew = tuple(replace(look, answered=look.answered % 150) for look in run.gateway)
     assert list(contradicted_by_gateways(replace(run, gateway=anew))) == []
@@ -136,19 +142,34 @@ def test_the_causes_for_which_nothing_is_sent_are_the_engines():
     assert (Limits().late_s * SECOND, Limits().connections) == (LATE_NS, CONNECTIONS)
 
 
+def _left_out(run: Record, row: int) -> Record:
+    for column in ("sent_ns", "answered_ns", "status", "pod", "backend", "seq"):
+        run = with_value(column, row, ABSENT)(run)
+    return replace(with_value("error", row, ERRORS.index("undispatched"))(run), generator=())
+
+
 def test_failures_that_are_told_as_never_sent_have_no_cause(run):
     (found, *_) = map(str, contradicted_by_generator(unsent_failures(run)))
     assert "error: recorded undispatched, recomputed sent, since " in found
 
 
 def test_an_arrival_that_the_generator_came_to_too_late_is_never_sent(run):
-    late = unsent_failures(run)
-    first = int(np.flatnonzero(late.requests.is_error("undispatched"))[0])
-    stalled = (late.requests.sent_ns >= 0) & (np.arange(len(late.requests)) > first)
-    sent = np.where(stalled, late.requests.sent_ns + LATE_NS + SECOND, late.requests.sent_ns)
-    requests = replace(late.requests, sent_ns=sent)
-    found = [str(one) for one in contradicted_by_generator(replace(late, requests=requests, generator=()))]
-    assert not any(f"row {first} " in one for one in found)
+    row = len(run.requests) // 2
+    skipped = _left_out(run, row)
+    assert list(contradicted_by_generator(skipped))
+    stalled = np.where(np.arange(len(run.requests)) > row, LATE_NS + SECOND, 0)
+    requests = replace(skipped.requests, sent_ns=skipped.requests.sent_ns + stalled)
+    assert list(contradicted_by_generator(replace(skipped, requests=requests))) == []
+
+
+def test_an_arrival_for_which_every_connection_was_taken_is_never_sent(run):
+    row = len(run.requests) - 2
+    skipped = _left_out(run, row)
+    assert list(contradicted_by_generator(skipped))
+    assert row > CONNECTIONS
+    held = np.where(skipped.requests.answered_ns >= 0, 10**12, ABSENT)
+    waiting = replace(skipped, requests=replace(skipped.requests, answered_ns=held))
+    assert list(contradicted_by_generator(waiting)) == []
 
 
 def test_what_was_under_way_is_in_the_rows(run):

@@ -9,7 +9,7 @@ from tidegate_proof.record.folder import GATEWAY, REQUESTS, Record
 from tidegate_proof.record.requests import Int, Requests
 from tidegate_proof.record.telemetry import GatewayLook
 from tidegate_proof.verdict.differences import Difference
-from tidegate_proof.verdict.lost import restarted
+from tidegate_proof.verdict.lost import first_count, restarted
 from tidegate_proof.verdict.outcomes import OK, SECOND, Mask
 
 LOOK_S = 3.0
@@ -48,14 +48,15 @@ def _at_another_time(requests: Requests, mine: Int, seen: Sequence[Line], untold
     counts = np.array([look.answered for _, look in seen])
     times = np.array([look.t_ns for _, look in seen])
     seq = requests.seq[mine]
-    counting = np.searchsorted(counts, seq)
-    known = counting < len(seen)
-    late = known & (requests.sent_ns[mine] > times[np.minimum(counting, len(seen) - 1)])
+    # An answer whose client had left may have a number and not be counted, and numbers that nobody got (which are lost
+    # requests) may be none: each may put the count off by one. Numbers above the last make the run not valid.
+    off = untold + max(0, int(counts[-1]) - first_count([look for _, look in seen]) - len(np.unique(seq)))
+    counting = np.searchsorted(counts, seq + off)
+    late = (counting < len(seen)) & (requests.sent_ns[mine] > times[np.minimum(counting, len(seen) - 1)])
     yield from _first(requests, mine, late, "sent before a look at its gateway that counts it")
-    # Numbers above the last count make the run not valid. An answer whose client had left may have a number and not be
-    # counted: each may put the count off by one.
-    before = np.searchsorted(counts, seq - untold) - 1
-    early = known & (before >= 0) & (requests.answered_ns[mine] < times[np.maximum(before, 0)] - round(LOOK_S * SECOND))
+    before = np.searchsorted(counts, seq - off) - 1
+    known = (before >= 0) & (seq <= counts[-1])
+    early = known & (requests.answered_ns[mine] < times[np.maximum(before, 0)] - round(LOOK_S * SECOND))
     yield from _first(requests, mine, early, f"answered {LOOK_S:g} s before a look that does not count it, or later")
 
 

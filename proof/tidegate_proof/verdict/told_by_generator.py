@@ -33,7 +33,7 @@ def contradicted_by_generator(record: Record) -> Iterator[Difference]:
     starts, ends = _under_way(record)
     yield from _left_out(record, starts, ends)
     for line, look in enumerate(record.generator, 1):
-        rows = int(_count(starts, ends, np.array([look.t_ns]))[0])
+        rows = int(np.searchsorted(starts, look.t_ns, side="right") - np.searchsorted(ends, look.t_ns))
         if look.inflight > rows:
             yield Difference(GENERATOR, f"line {line} inflight", look.inflight, f"at most {rows}, by the rows")
             return
@@ -48,18 +48,14 @@ def _under_way(record: Record) -> tuple[Int, Int]:
     return np.sort(requests.sent_ns[sent]), np.sort(ended[sent])
 
 
-def _count(starts: Int, ends: Int, times: Int) -> Int:
-    found: Int = np.searchsorted(starts, times, side="right") - np.searchsorted(ends, times)
-    return found
-
-
 def _left_out(record: Record, starts: Int, ends: Int) -> Iterator[Difference]:
     requests = record.requests
     sent = np.where(requests.sent_ns >= 0, requests.sent_ns, np.iinfo(np.int64).max)
     next_sent = np.minimum.accumulate(sent[::-1])[::-1]
     due = requests.intended_ns
     in_time = requests.is_error("undispatched") & (next_sent < due + LATE_NS)
-    taken = np.maximum(_count(starts, ends, due), _count(starts, ends, np.minimum(next_sent, due + LATE_NS)))
+    until = np.minimum(next_sent, due + LATE_NS)
+    taken = np.searchsorted(starts, until, side="right") - np.searchsorted(ends, due)  # at some time in between
     causeless = np.flatnonzero(in_time & (taken < CONNECTIONS))
     if len(causeless):
         row = int(causeless[0])
