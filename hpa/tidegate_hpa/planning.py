@@ -96,6 +96,17 @@ class Plan:
         return max(_LEAST_HELD, math.ceil(max(in_time, signalled) / self.gateways))
 
     @property
+    def at_work_per_gateway(self) -> int:
+        """Of the rows held, those sent on: twice what a pod answers while a lone request takes, so that it never waits.
+
+        The others stay in the gateway for whichever model server is free first. Sent ahead they would be joined to a
+        call that one of them works through row by row, where joining saves nothing, while the others are idle.
+        """
+        lone_s = self.knee.steps[0].p50_s or self.slo_s
+        answered = self.knee.capacity_within(self.slo_s) * lone_s * self.knee.rows
+        return min(self.held_per_gateway, math.ceil(2 * answered / self.gateways))
+
+    @property
     def behavior(self) -> Behavior:
         """Up as fast as `scale_up` says, down after the window."""
         return Behavior(self.scale_up, ScalingRules(self.down_window_s, "Max", (Policy("Percent", 100, 15),)))

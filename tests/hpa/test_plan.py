@@ -68,6 +68,9 @@ def test_the_target_is_what_the_signal_shows_at_the_load_that_is_wanted(written)
     # A pod answers 9.6 rows in 200 ms, and is to hold 1.8 at its target
     assert plan.held_per_gateway == 10
     assert replace(plan, gateways=2).held_per_gateway == 5
+    # A lone request takes 50 ms, in which it answers 2.4 rows
+    assert plan.at_work_per_gateway == 5
+    assert replace(plan, gateways=9).at_work_per_gateway == 1
     # Where there is little time, the signal must be able to call for four times the pods all the same
     hurried = replace(plan, slo_s=0.2, headroom=0.05)
     assert hurried.pending_target_m is not None
