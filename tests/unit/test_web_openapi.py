@@ -17,6 +17,7 @@ from tidegate_web.errors import ANSWERS, Unavailable
 from tidegate_web.openapi.document import OfferedModel, make_document
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.outline import outline
+from tidegate_web.openapi.page import groups
 from tidegate_web.prediction import ModelMetadata, Outcome, Signature, TensorSpec
 
 SCHEMATHESIS = Path(sys.executable).with_name("schemathesis")
@@ -162,6 +163,63 @@ def test_encoded_bytes_are_spelt_out_as_the_cards_example_has_them():
     assert jsonschema_rs.Draft202012Validator(schema).is_valid({"instances": ["any text"]})
 
 
+PICTURE = Signature({"image": spec(np.float32, None, 96, 96, 3)}, {"y": spec(np.float32, None, 1000)})
+LONG = {
+    "a picture": (PICTURE, ModelCard()),
+    "a picture of the card's": (
+        PICTURE,
+        ModelCard(examples=(CardExample({"image": np.ones((96, 96, 3)).tolist()}),)),
+    ),
+    "several inputs": (
+        Signature(
+            {"flag": spec(bool, None, 300), "note": spec(object, None), "x": spec(np.int8, None, 1, 2)},
+            {"y": spec(np.float32, None)},
+        ),
+        ModelCard(),
+    ),
+    "many rows": (Signature({"a": spec(np.int8, 999), "b": spec(object, 999)}, {"y": spec(np.int8, 999)}), ModelCard()),
+    "a file": (SIGNATURES["text"], ModelCard(examples=(CardExample({"png": {"b64": "iVBORw0K" * 9999}}),))),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+async def test_a_long_example_is_a_short_command_that_runs_when_copied(name, start_gateway, fake_predictor, tmp_path):
+    signature, card = LONG[name]
+    document = document_of({"serving_default": signature}, card)
+    OpenAPIV31SpecValidator(json.loads(json.dumps(document))).validate()
+    assert len(json.dumps(document)) < 60_000
+    (tmp_path / "FILE").write_bytes(b"\x89PNG")
+    predictor = fake_predictor(signature=signature, outputs={"y": np.zeros(1, np.float32)})
+    gateway = await start_gateway(predictor)
+    url = str(gateway.client.make_url("/")).rstrip("/")
+    shown = next(group for group in groups(document, url) if group.name == "m").operations
+    commands = [attempt.curl for operation in shown for attempt in operation.tries if attempt.body is None]
+    assert len(commands) == 3
+    for command in commands:
+        assert len(command) < 600
+        printing, _, sending = command.partition(" | ")
+        run = await asyncio.create_subprocess_shell(printing, cwd=tmp_path, stdout=PIPE)
+        body, _ = await run.communicate()
+        path = "/v1/models/and_gate:predict" if "/v1/" in sending else "/v2/models/and_gate/infer"
+        response = await gateway.client.post(path, data=body, headers={"Content-Type": "application/json"})
+        assert response.status == 200, await response.text()
+        assert predictor.seen
+        sent = predictor.seen.pop().inputs
+        assert all(signature.inputs[key].accepts(array.shape) for key, array in sent.items())
+    assert all("-d @-" in command for command in commands)
+
+
+def test_the_default_signature_comes_first_and_the_others_are_named():
+    document = document_of({"serve": SIGNATURES["one"], "serving_default": SIGNATURES["one"]})
+    examples = document["paths"]["/v1/models/m:predict"]["post"]["requestBody"]["content"]["application/json"][
+        "examples"
+    ]
+    first, *_, last = examples.values()
+    assert (first["summary"], first["value"]) == ("By rows: zeros", {"instances": [[0, 0]]})
+    assert last["summary"] == "Signature serve, by columns: zeros"
+    assert last["value"]["signature_name"] == "serve"
+
+
 def test_tokens_are_told_of_where_the_gateway_asks_for_them():
     document = make_document([], "9.9", secured=True)
     OpenAPIV31SpecValidator(document).validate()
@@ -210,6 +268,7 @@ async def test_the_page_shows_every_path_and_trusts_nobody(start_gateway):
     assert response.headers["Content-Security-Policy"].startswith("default-src 'none'; script-src 'self';")
     assert all(f'<code class="path">{path}</code>' in page for path in document["paths"])
     assert "<script>'" not in page
+    assert page.index('class="command"') < page.index("JSON Schema")
     assert "&#39;http://&lt;script&gt;&#39;&#34;&#39;&#34;&#39;$(x)" in page
     for asset, kind in (("docs.css", "text/css"), ("docs.js", "text/javascript")):
         response = await gateway.client.get(f"/assets/{asset}")

@@ -10,7 +10,7 @@ from tidegate_web.codec.oip_v2 import DATATYPES
 from tidegate_web.errors import Unauthenticated
 from tidegate_web.openapi import oip_v2, rest_v1
 from tidegate_web.openapi.operations import ERROR, error_responses, errors
-from tidegate_web.prediction import ModelMetadata
+from tidegate_web.prediction import DEFAULT_SIGNATURE, ModelMetadata
 
 _PATH_SEGMENT = re.compile(r"[A-Za-z0-9._-]+")
 """Names that stand in a path as they are; others are only reached by the templated paths."""
@@ -104,10 +104,10 @@ def _open_document(models: Sequence[OfferedModel], version: str) -> dict[str, An
 
 
 def _carried(metadata: ModelMetadata) -> ModelMetadata:
-    """Leave out the signatures whose inputs are of types that no request can carry."""
+    """Leave out the signatures whose inputs are of types that no request can carry; the default one comes first."""
     signatures = {
         name: signature
-        for name, signature in metadata.signatures.items()
+        for name, signature in sorted(metadata.signatures.items(), key=lambda item: item[0] != DEFAULT_SIGNATURE)
         if all(spec.dtype in DATATYPES for spec in signature.inputs.values())
     }
     return replace(metadata, signatures=signatures)

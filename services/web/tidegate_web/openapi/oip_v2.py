@@ -16,6 +16,7 @@ from tidegate_web.errors import (
     Unimplemented,
     UnknownEncoding,
 )
+from tidegate_web.openapi import programs
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.operations import PREDICTING, computed, errors, json_body, ok, reading
 from tidegate_web.openapi.rest_v1 import signature_choice
@@ -198,7 +199,7 @@ def infer_request(metadata: ModelMetadata, card: ModelCard) -> Schema:
 
 def _inputs(name: str, signature: Signature, card: ModelCard) -> list[Schema]:
     example = example_of(name, signature, card)
-    return [{"const": example.tensors()}] if example.opaque else infer_tensors(signature)
+    return [{"const": example.tensors()}] if example.pinned else infer_tensors(signature)
 
 
 def _request(name: str, signature: Signature, tensors: Schema) -> Schema:
@@ -227,6 +228,7 @@ def _outputs(signature: Signature) -> Schema:
 
 
 def _example(name: str, signature: Signature, card: ModelCard) -> dict[str, Any]:
-    example = example_of(name, signature, card)
+    tried = example_of(name, signature, card)
     chosen = {} if name == DEFAULT_SIGNATURE else {"parameters": {"signature_name": name}}
-    return {"summary": example.label, "value": {"inputs": example.tensors(), **chosen}}
+    summary = tried.label if name == DEFAULT_SIGNATURE else f"Signature {name}: {tried.label}"
+    return programs.example(summary, {"inputs": tried.tensors(), **chosen}, long=tried.long)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from tidegate_web.errors import ANSWERS
 from tidegate_web.openapi.outline import outline
+from tidegate_web.openapi.programs import EXTENSION, printing
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -28,12 +29,12 @@ class Try:
 
     Attributes:
         summary: What it is.
-        body: JSON; empty where there is none.
+        body: JSON; empty where there is none; None where the command makes it, as it is too long for a page.
         curl: The command that sends it.
     """
 
     summary: str
-    body: str
+    body: str | None
     curl: str
 
 
@@ -127,10 +128,13 @@ def _tries(method: str, path: str, body: Mapping[str, Any], origin: str) -> Iter
         yield Try("", "", f"curl -s {url}")
     elif not body.get("examples"):
         yield Try("", "", f"curl -s -X {method} {url}")
+    post = f"curl -s {url} -H 'Content-Type: application/json' -d"
     for example in body.get("examples", {}).values():
-        text = json.dumps(example["value"], ensure_ascii=False)
-        command = f"curl -s {url} -H 'Content-Type: application/json' -d {shlex.quote(text)}"
-        yield Try(example["summary"], text, command)
+        if EXTENSION in example:
+            yield Try(example["summary"], None, f"{printing(example[EXTENSION])} | {post} @-")
+        else:
+            text = json.dumps(example["value"], ensure_ascii=False)
+            yield Try(example["summary"], text, f"{post} {shlex.quote(text)}")
 
 
 def _marked(text: str) -> Markup:
@@ -167,9 +171,11 @@ class DocsPage:
             document: As `/openapi.json` gives it.
             origin: Where the reader reached the gateway.
         """
-        paragraphs = document["info"]["description"].strip().split("\n\n")
+        lead, *notes = document["info"]["description"].strip().split("\n\n")
         shown = groups(document, origin)
         table = sorted(ANSWERS.items(), key=lambda entry: entry[1].status)
         errors = [(answer, (kind.__doc__ or "").partition("\n")[0]) for kind, answer in table]
         version = document["info"]["version"]
-        return self._template.render(version=version, paragraphs=paragraphs, groups=shown, errors=errors, origin=origin)
+        return self._template.render(
+            version=version, lead=lead, notes=notes, groups=shown, errors=errors, origin=origin
+        )

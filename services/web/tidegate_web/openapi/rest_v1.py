@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tidegate_web.cards import ModelCard
+from tidegate_web.openapi import programs
 from tidegate_web.openapi.examples import example_of
 from tidegate_web.openapi.operations import PREDICTING, computed, errors, json_body, reading
 from tidegate_web.openapi.schemas import (
@@ -172,9 +173,9 @@ def _forms(name: str, signature: Signature, card: ModelCard) -> list[Schema]:
     example = example_of(name, signature, card)
     forms: list[Schema] = []
     if _by_rows(signature):
-        rows = {"const": example.rows()} if example.opaque else _any(rows_of(signature.inputs, bounded=True))
+        rows = {"const": example.rows()} if example.pinned else _any(rows_of(signature.inputs, bounded=True))
         forms.append(record({"instances": rows, "inputs": False, "signature_name": choice}, ["instances", *required]))
-    columns = {"enum": [example.columns(), []]} if example.opaque else _any(columns_of(signature.inputs, bounded=True))
+    columns = {"enum": [example.columns(), []]} if example.pinned else _any(columns_of(signature.inputs, bounded=True))
     forms.append(record({"inputs": columns, "instances": False, "signature_name": choice}, ["inputs", *required]))
     return forms
 
@@ -200,17 +201,14 @@ def predict_answer(metadata: ModelMetadata) -> Schema:
 def _examples(metadata: ModelMetadata, card: ModelCard) -> dict[str, Any]:
     examples: dict[str, Any] = {}
     for name, signature in metadata.signatures.items():
-        example = example_of(name, signature, card)
-        chosen = {} if name == DEFAULT_SIGNATURE else {"signature_name": name}
+        tried = example_of(name, signature, card)
+        chosen: dict[str, object] = {} if name == DEFAULT_SIGNATURE else {"signature_name": name}
+        by = "By" if name == DEFAULT_SIGNATURE else f"Signature {name}, by"
         if _by_rows(signature):
-            examples[f"{name}.rows"] = {
-                "summary": f"By rows: {example.label}",
-                "value": {**chosen, "instances": example.rows()},
-            }
-        examples[f"{name}.columns"] = {
-            "summary": f"By columns: {example.label}",
-            "value": {**chosen, "inputs": example.columns()},
-        }
+            rows = {**chosen, "instances": tried.rows()}
+            examples[f"{name}.rows"] = programs.example(f"{by} rows: {tried.label}", rows, long=tried.long)
+        columns = {**chosen, "inputs": tried.columns()}
+        examples[f"{name}.columns"] = programs.example(f"{by} columns: {tried.label}", columns, long=tried.long)
     return examples
 
 
