@@ -17,7 +17,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from tidegate_web.admission import AdmittedPredictor
-from tidegate_web.errors import Unavailable
+from tidegate_web.errors import BadInput, Unavailable
 from tidegate_web.metrics import Metrics
 from tidegate_web.server.app import make_app
 from tidegate_web.server.connection_age import ConnectionAge
@@ -220,6 +220,60 @@ def test_a_file_that_is_no_picture_is_told_beside_it(open_page):
     page.set_input_files("[id='images.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
     page.click("#predict")
     expect(page.locator("[id='error-images.all']")).to_contain_text("a file that cannot be read as one")
+
+
+def test_a_files_old_error_goes_with_the_next_answer(open_page, predictor, monkeypatch):
+    page = open_page("/?model=digits&signature=png")
+    file = page.locator("[id='png.all.file']")
+    page.click("#predict")
+    expect(page.locator("[id='error-png.all']")).to_contain_text("came nothing")
+    expect(file).to_have_attribute("aria-invalid", "true")
+    page.set_input_files("[id='png.all.file']", ink_in_row(3))
+    page.click("#predict")
+    expect(page.locator("#result")).to_be_visible()
+    assert file.get_attribute("aria-invalid") is None
+    assert page.locator(".error").count() == 0
+    assert page.evaluate(BROKEN) == []
+    page.set_input_files("[id='png.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"x" * 7_000_000})
+    page.click("#predict")
+    expect(page.locator("[id='error-png.all']")).to_contain_text("came a larger one")
+    expect(file).to_have_attribute("aria-invalid", "true")
+    expect(file).to_have_attribute("aria-describedby", "hint-png.all error-png.all")
+
+    async def no_picture(*_: object) -> None:
+        raise BadInput("Unknown image file format.\n\t [[{{function_node body_3}}{{node map/while/DecodePng}}]]")
+
+    monkeypatch.setattr(predictor, "predict", no_picture)
+    page.set_input_files("[id='png.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
+    page.click("#predict")
+    expect(page.locator("#said [role=alert]")).to_have_text("Unknown image file format.")
+    expect(page.locator("#said > p").first).to_have_text("This cannot be asked")
+    assert page.locator("#ask .error, #ask [aria-invalid]").count() == 0
+    assert page.evaluate(BROKEN) == []
+
+
+def test_an_unknown_label_is_told_beside_the_form_which_keeps_what_was_typed(open_page):
+    page = open_page()
+    page.fill(FIRST, "5")
+    page.fill("#pick-label", "nix")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.press("#pick-label", "Enter")
+    expect(page.locator("#said [role=alert]")).to_have_text("Unrecognized servable version label: nix")
+    assert page.input_value(FIRST) == "5"
+    assert [url for url in asked if "label=nix" in url] == asked
+    assert len(asked) == 1
+    assert "label" not in page.url
+    expect(page.locator("#pick-label")).to_have_value("")
+    page.fill(SECOND, "6")
+    page.click("#predict")
+    expect(page.locator("#result")).to_contain_text("on")
+
+
+def test_without_scripts_an_unknown_label_leads_back_to_the_models_form(open_page):
+    page = open_page("/?model=digits&label=nix", scripts=False)
+    page.click("text=the form")
+    expect(page.locator("h1")).to_have_text("Handwritten digits")
 
 
 def test_a_digit_is_drawn_with_the_mouse(open_page, predictor):

@@ -9,8 +9,10 @@ import orjson
 import pytest
 
 from tidegate_web.cards import CardError, ModelCard, parse_card
+from tidegate_web.errors import BadInput
 from tidegate_web.form.curl import command, origin
 from tidegate_web.form.examples import ExampleShelf, judge, shown_examples
+from tidegate_web.form.failures import failure
 from tidegate_web.form.result import Bar, show
 from tidegate_web.prediction import ModelRef, Outcome, Prediction, Signature, TensorSpec
 
@@ -35,6 +37,35 @@ async def test_classes_are_called_by_the_cards_names(gateway):
     assert re.findall(r'<tr[^>]*><th scope="row">([^<]+)', page) == ["off", "on"]
     assert '<label for="inputs.0">First input</label>' in page
     assert '<h1 id="form-title">AND gate</h1>' in page
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("No picture.\n\t [[{{function_node map_while_body_3127}}{{node map/while/Assert/Assert}}]]", "No picture."),
+        ("{{function_node __inference_f_7}} Bad row\n\t [[{{node a}}]]\n\t [[{{node b}}]]", "Bad row"),
+        ("expected: [[1, 2]] came: {{x}}", "expected: [[1, 2]] came: {{x}}"),
+    ],
+)
+def test_people_are_not_told_where_in_the_graph(said, shown):
+    assert failure(BadInput(said), "7", {}, {}).text == shown
+
+
+async def test_the_api_keeps_the_model_servers_words(start_gateway, fake_predictor):
+    said = "No picture.\n\t [[{{node Assert}}]]"
+    gateway = await start_gateway(fake_predictor())
+
+    async def refuse(_prediction, _timeout_s):
+        raise BadInput(said)
+
+    gateway.predictor.predict = refuse
+    response = await gateway.client.post("/v1/models/and_gate:predict", json={"instances": [[1, 1]]})
+    assert (await response.json())["error"] == said
+    response = await gateway.client.post("/home", data={"inputs.0": "1", "inputs.1": "1"})
+    page = await response.text()
+    assert response.status == 400
+    assert "No picture." in page
+    assert "{{node" not in page
 
 
 async def test_the_time_is_told_by_stage_and_adds_up(gateway):

@@ -12,7 +12,7 @@ from aiohttp import web
 from tidegate_web.cards import Cards
 from tidegate_web.codec.values import describe
 from tidegate_web.errors import ANSWERS, BadInput, Problem, TidegateError
-from tidegate_web.form import curl, fields, reading
+from tidegate_web.form import curl, failures, fields, reading
 from tidegate_web.form.assets import Assets
 from tidegate_web.form.choice import (
     NAMES,
@@ -24,7 +24,7 @@ from tidegate_web.form.choice import (
 )
 from tidegate_web.form.examples import ExampleShelf, ShownExample, judge
 from tidegate_web.form.origin import refuse_other_sites
-from tidegate_web.form.pages import HEADERS, Answered, Failure, FormPage, Pages, Pickers
+from tidegate_web.form.pages import HEADERS, Answered, FormPage, Pages, Pickers
 from tidegate_web.form.posted import Posted, Upload, read_posted
 from tidegate_web.form.result import show
 from tidegate_web.prediction import Array, ModelRef, Prediction, Predictor, Signature
@@ -33,18 +33,6 @@ from tidegate_web.request_context import RequestContext
 Item = TypeVar("Item")
 
 PATHS = ("/", "/home")
-
-TITLES = {
-    HTTPStatus.BAD_REQUEST: "This cannot be asked",
-    HTTPStatus.UNAUTHORIZED: "A token is needed",
-    HTTPStatus.FORBIDDEN: "Not sent from here",
-    HTTPStatus.NOT_FOUND: "No such model, version or label",
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "Too large",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "This cannot be read",
-    HTTPStatus.TOO_MANY_REQUESTS: "Very busy",
-    HTTPStatus.SERVICE_UNAVAILABLE: "The model server is away",
-    HTTPStatus.GATEWAY_TIMEOUT: "The model took too long",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,15 +172,8 @@ class Form:
         self, request: web.Request, error: TidegateError, texts: Mapping[str, str], typed: dict[str, str]
     ) -> web.Response:
         answer = ANSWERS[type(error)]
-        failure = Failure(
-            title=TITLES.get(answer.status, answer.status.phrase),
-            text=str(error),
-            request_id=self._context.request_id(request),
-            away=answer.retry_after_s is not None,
-            parameters={name: texts[name] for name in NAMES if texts.get(name)},
-            typed=typed,
-        )
-        response = _page(self._pages.failure(failure), answer.status)
+        shown = failures.failure(error, self._context.request_id(request), texts, typed)
+        response = _page(self._pages.failure(shown), answer.status)
         if answer.retry_after_s is not None:
             response.headers["Retry-After"] = str(answer.retry_after_s)
         return response

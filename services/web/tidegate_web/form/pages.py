@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlencode
 
 import jinja2
 
@@ -114,6 +115,12 @@ class Failure:
     away: bool
     parameters: dict[str, str]
     typed: dict[str, str]
+
+    @property
+    def back(self) -> str:
+        """Where the form surely is: that of the model, where a version, label or signature was asked for, too."""
+        model = self.parameters.get("model")
+        return f"/home?{urlencode({'model': model})}" if model and len(self.parameters) > 1 else "/"
 
 
 class Pages:

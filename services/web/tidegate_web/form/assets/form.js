@@ -5,6 +5,7 @@ const parser = new DOMParser();
 const part = (id, root = document) => root.getElementById(id);
 const page = () => location.pathname + location.search;
 let latest = 0;
+let awaited = "";
 let shown = page();
 
 document.documentElement.classList.add("scripted");
@@ -65,8 +66,10 @@ function chosen(pickers) {
   return url.href;
 }
 
-/** Show another page of the form in this one's place. */
+/** Show another page of the form in this one's place; where it is an error page, show that as an answer. */
 async function visit(address, push = true) {
+  if (address === awaited) return; // Enter in a picker both changes and submits it
+  awaited = address;
   const turn = ++latest;
   let next;
   try {
@@ -74,8 +77,16 @@ async function visit(address, push = true) {
   } catch {
     location.assign(address); // the browser says best what is wrong
     return;
+  } finally {
+    if (turn === latest) awaited = "";
   }
   if (turn !== latest) return;
+  const failure = part("failure", next);
+  if (failure && push && part("said")) {
+    fail(failure);
+    document.querySelector(".pickers").reset(); // they say what the form is about
+    return;
+  }
   const focused = document.activeElement?.id;
   part("main").replaceChildren(...part("main", next).childNodes);
   document.title = next.title;
@@ -115,16 +126,16 @@ async function load(address, options = {}) {
 function show(next) {
   const failure = part("failure", next);
   if (failure) {
-    failure.querySelector(".again")?.remove();
-    failure.querySelector("h1")?.replaceWith(Object.assign(next.createElement("p"), { textContent: next.title }));
-    part("said").replaceChildren(...failure.childNodes);
-    part("told").replaceChildren();
+    fail(failure);
   } else {
     const focused = document.activeElement?.id;
     const files = [...document.querySelectorAll("#ask input[type=file]")].filter((file) => file.files.length);
     part("ask").replaceChildren(...part("ask", next).childNodes);
     for (const file of files) {
-      part(file.id)?.replaceWith(file); // a page cannot choose files
+      const anew = part(file.id);
+      if (!anew) continue;
+      describe(file, anew);
+      anew.replaceWith(file); // a page cannot choose files
       preview(file);
     }
     part("said").replaceChildren(...part("said", next).childNodes);
@@ -137,6 +148,29 @@ function show(next) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   if (part("answer").getBoundingClientRect().top > innerHeight * 0.7) {
     part("answer").scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+  }
+}
+
+/** Show an error page's words in the place of an answer. What was wrong with a field before may not be any more. */
+function fail(failure) {
+  const title = failure.querySelector("h1");
+  failure.querySelector(".again")?.remove();
+  title.replaceWith(Object.assign(document.createElement("p"), { textContent: title.textContent }));
+  for (const error of document.querySelectorAll("#ask .error")) error.remove();
+  for (const field of document.querySelectorAll("#ask [aria-invalid]")) {
+    field.removeAttribute("aria-invalid");
+    const hints = field.getAttribute("aria-describedby").split(" ").filter((id) => part(id));
+    field.setAttribute("aria-describedby", hints.join(" "));
+  }
+  part("said").replaceChildren(...failure.childNodes);
+  part("told").replaceChildren();
+}
+
+/** Give a control the state and the description of the one that it takes the place of. */
+function describe(control, like) {
+  for (const name of ["aria-invalid", "aria-describedby"]) {
+    if (like.hasAttribute(name)) control.setAttribute(name, like.getAttribute(name));
+    else control.removeAttribute(name);
   }
 }
 
