@@ -222,6 +222,22 @@ def test_a_file_that_is_no_picture_is_told_beside_it(open_page):
     expect(page.locator("[id='error-images.all']")).to_contain_text("a file that cannot be read as one")
 
 
+@SCRIPTS
+def test_a_large_body_is_saved_as_the_file_that_the_command_reads(open_page, predictor, scripts):
+    page = open_page("/?model=digits&signature=png", scripts=scripts)
+    file = {"name": "a.png", "mimeType": "image/png", "buffer": bytes(range(256)) * 400}
+    page.set_input_files("[id='png.all.file']", file)
+    page.click("#predict")
+    expect(page.locator("#curl")).to_contain_text("-d @row.json")
+    with page.expect_download() as saving:
+        page.click("#body")
+    assert saving.value.suggested_filename == "row.json"
+    body = saving.value.path().read_bytes()
+    page.request.post("/v1/models/digits:predict", data=body, headers={"Content-Type": "application/json"})
+    typed, sent = predictor.seen[-2:]
+    assert (sent.signature, sent.inputs["png"].tolist()) == ("png", typed.inputs["png"].tolist())
+
+
 def test_a_files_old_error_goes_with_the_next_answer(open_page, predictor, monkeypatch):
     page = open_page("/?model=digits&signature=png")
     file = page.locator("[id='png.all.file']")

@@ -1,5 +1,6 @@
 """What the page tells of an answer: classes, time, the example's fate, and the same as a command."""
 
+import base64
 import html
 import re
 import shlex
@@ -7,6 +8,7 @@ import shlex
 import numpy as np
 import orjson
 import pytest
+from aiohttp import FormData
 
 from tidegate_web.cards import CardError, ModelCard, parse_card
 from tidegate_web.errors import BadInput
@@ -219,14 +221,28 @@ async def test_the_command_asks_exactly_the_same(gateway, posted):
 
 def test_a_command_is_safe_to_paste_whatever_is_in_it():
     prediction = Prediction(ModelRef("it's; rm"), "a'b$(c)", {"x": np.array([b"'; reboot #"], object)}, batchable=True)
-    text = command(prediction, prediction.model, origin("http", "evil`host`")).text
+    text = command(prediction, prediction.model, origin("http", "evil`host`"), 2**20).text
     words = shlex.split(text.replace("\\\n", ""))
     assert words[2] == "http://localhost/v1/models/it%27s%3B%20rm:predict"
     assert words[-1] == """{"signature_name":"a'b$(c)","instances":["'; reboot #"]}"""
 
 
-def test_a_body_that_is_too_large_to_paste_is_said_to_be():
+def test_a_body_that_is_too_large_to_paste_is_a_file_to_save():
     prediction = Prediction(ModelRef("m"), "serving_default", {"x": np.zeros((1, 40_000), np.float32)}, batchable=True)
-    made = command(prediction, prediction.model, "http://gate")
+    made = command(prediction, prediction.model, "http://gate", 2**20)
     assert made.body_bytes > 2**15
     assert made.text.endswith("-d @row.json")
+    kind, _, data = made.download.partition(";base64,")
+    assert kind == "data:application/json"
+    assert orjson.loads(base64.b64decode(data)) == {"instances": [[0.0] * 40_000]}
+
+
+async def test_a_body_that_the_api_would_refuse_is_not_offered(start_gateway, many_models):
+    gateway = await start_gateway(many_models(), max_body_mb=0.1)
+    posted = FormData({"model": "digits", "signature": "png"})
+    posted.add_field("png.all.file", b"\xff" * 90_000, filename="a.png")
+    response = await gateway.client.post("/home", data=posted)
+    page = await response.text()
+    assert response.status == 200
+    assert "more than this gateway takes" in page
+    assert "row.json" not in page

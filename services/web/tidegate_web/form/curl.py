@@ -1,5 +1,6 @@
 """The same prediction as a command: what the form sends, for a shell."""
 
+import base64
 import re
 import shlex
 from dataclasses import dataclass
@@ -12,6 +13,8 @@ from tidegate_web.prediction import DEFAULT_SIGNATURE, Array, ModelRef, Predicti
 MOST_BYTES = 2**15
 """A shell takes 128 KiB as one argument, a person far less."""
 
+FILE = "row.json"
+
 HOST = re.compile(r"[A-Za-z0-9.:_\[\]-]{1,255}")
 
 
@@ -20,26 +23,33 @@ class Command:
     """A shell command.
 
     Attributes:
-        text: The command.
-        body_bytes: Size of a body that is too large to be part of it, and which it reads from a file; 0 where it is.
+        text: The command; empty where the API would refuse its body as too large.
+        body_bytes: Size of a body that is too large to be part of it; 0 where it is.
+        download: The file that it reads such a body from, as a `data:` address.
     """
 
     text: str
     body_bytes: int = 0
+    download: str = ""
 
 
-def command(prediction: Prediction, asked: ModelRef, origin: str) -> Command:
+def command(prediction: Prediction, asked: ModelRef, origin: str, most_bytes: int) -> Command:
     """Write the command for a prediction.
 
     Args:
         prediction: What was asked.
         asked: The model as the client named it.
         origin: `scheme://host` under which the client reached the form.
+        most_bytes: Size of the largest body that the API takes.
     """
     body = _body(prediction)
+    if len(body) > most_bytes:
+        return Command("", len(body))
     start = f"curl -sS {shlex.quote(origin + path(asked))} \\\n  -H 'Content-Type: application/json'"
     if len(body) > MOST_BYTES:
-        return Command(f"{start} \\\n  -d @row.json", len(body))
+        # In the page: a second request would need the picture again, which without scripts is no more in the form
+        file = f"data:application/json;base64,{base64.b64encode(body).decode()}"
+        return Command(f"{start} \\\n  -d @{FILE}", len(body), file)
     return Command(f"{start} \\\n  -d {shlex.quote(body.decode())}")
 
 

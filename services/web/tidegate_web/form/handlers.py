@@ -127,7 +127,7 @@ class Form:
         asked = page.pickers.chosen.model
         answered = Answered(
             result=result,
-            command=curl.command(prediction, asked, curl.origin(request.scheme, request.host)),
+            command=curl.command(prediction, asked, curl.origin(request.scheme, request.host), request.client_max_size),
             judgement=None if example is None else judge(example, tensors, result.best, outcome.outputs),
         )
         groups = reading.write_pictures(page.groups, tensors)
