@@ -5,8 +5,10 @@
 
 import re
 import sys
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from textwrap import TextWrapper
 from typing import Any
 
 PREFIX = "TIDEGATE_"
@@ -115,7 +117,7 @@ class Settings:
             if name.startswith(PREFIX) and name not in known and not SERVICE_LINK.fullmatch(name)
         )
         if unknown:
-            raise SettingsError(f"{unknown[0]} is no setting; there are {', '.join(known)}")
+            raise SettingsError(_unknown(unknown[0], known))
         given: dict[str, Any] = {
             spec.name: _parse(name, environ[name], spec.type, *spec.metadata["range"])
             for name, spec in known.items()
@@ -125,6 +127,11 @@ class Settings:
         if not settings.model_names:
             raise SettingsError(f"{PREFIX}MODELS: expected names separated by commas, came {settings.models!r}")
         return settings
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = get_close_matches(name.removeprefix(PREFIX), [one.removeprefix(PREFIX) for one in known], n=1, cutoff=0.5)
+    return f"{name} is no setting; {f'did you mean {PREFIX}{near[0]}?' if near else '--help lists them'}"
 
 
 _SWITCH = {"1": True, "true": True, "0": False, "false": False}
@@ -155,14 +162,25 @@ def _parse(
     return value
 
 
+def _described() -> Iterator[tuple[str, str, str]]:
+    """Give each setting's name, its default as one would write it, and what it does."""
+    for spec in fields(Settings):
+        default = {True: "1", False: "0"}[spec.default] if isinstance(spec.default, bool) else str(spec.default)
+        yield f"{PREFIX}{spec.name.upper()}", default, spec.metadata["doc"]
+
+
 def table() -> str:
     """Write the settings as a Markdown table."""
     rows = ["| setting | default | what it does |", "|---|---|---|"]
-    for spec in fields(Settings):
-        default = "" if spec.default is MISSING else spec.default
-        shown = {True: "1", False: "0"}[default] if isinstance(default, bool) else str(default)
-        rows.append(f"| `{PREFIX}{spec.name.upper()}` | {f'`{shown}`' if shown else ''} | {spec.metadata['doc']} |")
+    rows += [f"| `{name}` | {f'`{default}`' if default else ''} | {doc} |" for name, default, doc in _described()]
     return "\n".join(rows) + "\n"
+
+
+def listing(width: int) -> str:
+    """Write the settings for a terminal of so many columns."""
+    indented = TextWrapper(width, initial_indent=" " * 6, subsequent_indent=" " * 6, break_on_hyphens=False)
+    parts = [f"  {name}={default}\n{indented.fill(doc.replace('`', ''))}" for name, default, doc in _described()]
+    return "\n".join(parts)
 
 
 if __name__ == "__main__":
