@@ -6,8 +6,9 @@ TF Serving hands out no assets, so the gateway reads them from a folder of its o
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
 from pathlib import Path
 
 import orjson
@@ -51,6 +52,7 @@ class ModelCard:
         examples: Rows to try.
         image_range: The numbers that stand for a picture's darkest and brightest, where it is not the dtype's usual.
         image_invert: Whether dark stands for large numbers, as ink on paper.
+        unread: What is wrong with members that nobody reads, such as misspelt ones.
     """
 
     title: str = ""
@@ -60,6 +62,11 @@ class ModelCard:
     examples: Sequence[CardExample] = ()
     image_range: tuple[float, float] | None = None
     image_invert: bool = False
+    unread: Sequence[str] = ()
+
+
+_MEMBERS = [spec.name for spec in fields(ModelCard) if spec.name != "unread"]
+_MEMBERS_OF_AN_EXAMPLE = [spec.name for spec in fields(CardExample)]
 
 
 class CardError(Exception):
@@ -70,8 +77,10 @@ def parse_card(text: bytes) -> ModelCard:
     """Read a `tidegate.json`.
 
     Raises:
-        CardError: Not a JSON object, or a member of another type.
+        CardError: Not a JSON object, or a member of another type; or it is over MAX_CARD_BYTES.
     """
+    if len(text) > MAX_CARD_BYTES:
+        raise CardError(f"expected at most {MAX_CARD_BYTES} bytes, came more")
     try:
         document = orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -86,7 +95,23 @@ def parse_card(text: bytes) -> ModelCard:
         examples=tuple(_example(example) for example in _list(document, "examples")),
         image_range=_range(document, "image_range"),
         image_invert=_switch(document, "image_invert"),
+        unread=tuple(_unread(document)),
     )
+
+
+def _unread(document: Mapping[str, object]) -> Iterator[str]:
+    yield from _unknown(document, _MEMBERS, "")
+    for number, example in enumerate(_list(document, "examples")):
+        if isinstance(example, dict):
+            yield from _unknown(example, _MEMBERS_OF_AN_EXAMPLE, f"examples[{number}].")
+
+
+def _unknown(members: Mapping[str, object], known: Sequence[str], where: str) -> Iterator[str]:
+    for name in members:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            yield f"{where}{name}: no such member; {advice}"
 
 
 def _text(document: Mapping[str, object], key: str) -> str:
@@ -155,6 +180,15 @@ class Cards:
     clock: Callable[[], float] = time.monotonic
     _known: dict[str, _Known] = field(default_factory=dict)
 
+    def read(self, models: Sequence[str]) -> None:
+        """Read the cards of some models now, so that the log says at once what is wrong with them."""
+        for model in models:
+            self.card(model)
+
+    def path(self, model: str) -> str:
+        """Return where a model's card is read from."""
+        return str((self.folder or Path()) / f"{model}.json")
+
     def card(self, model: str) -> ModelCard:
         """Return a model's card; an empty one where there is none or it cannot be read (the log says why)."""
         if self.folder is None or not _FILE_NAME.fullmatch(model):
@@ -184,7 +218,10 @@ class Cards:
         assert self.folder is not None  # noqa: S101 card() has seen to it
         try:
             with (self.folder / f"{model}.json").open("rb") as file:
-                return parse_card(file.read(MAX_CARD_BYTES))
+                card = parse_card(file.read(MAX_CARD_BYTES + 1))
         except (OSError, CardError) as error:
-            log.warning("card not read", extra={"model": model, "error": str(error)})
+            log.warning("card not read", extra={"model": model, "path": self.path(model), "error": str(error)})
             return ModelCard()
+        for problem in card.unread:
+            log.warning("card with an unread member", extra={"path": self.path(model), "error": problem})
+        return card

@@ -14,6 +14,7 @@ from tidegate_web.codec.values import describe
 from tidegate_web.errors import ANSWERS, BadInput, Problem, TidegateError
 from tidegate_web.form import curl, failures, fields, reading
 from tidegate_web.form.assets import Assets
+from tidegate_web.form.card_review import CardReview
 from tidegate_web.form.choice import (
     NAMES,
     Versions,
@@ -67,6 +68,7 @@ class Form:
         self._clock = clock
         self._versions = Versions(predictor, clock)
         self._shelf = ExampleShelf()
+        self._review = CardReview(cards)
         self._assets = Assets()
         self._pages = Pages(self._assets)
         self._one_picture = asyncio.Semaphore(1)  # decoding takes memory
@@ -147,6 +149,7 @@ class Form:
         metadata = await self._predictor.metadata(model, self._context.remaining_s(request))
         name, signature = choose_signature(metadata, chosen.signature)
         card = self._cards.card(model.name)
+        self._review.review(card, metadata)
         pickers = Pickers(
             chosen=chosen,
             models=_including(self._predictor.models(), model.name),

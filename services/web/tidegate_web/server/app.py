@@ -36,6 +36,7 @@ def make_app(
     context = ExchangeContext(settings.client_id_header)
     own_version = version("tidegate-web")
     cards = Cards(Path(settings.cards_dir) if settings.cards_dir else None)
+    cards.read(predictor.models())
     form = Form(predictor, cards, context)
     auth = [require_token(tokens, error_response, form.refusal)] if tokens is not None else []
     budget = BodyBudget(int(settings.max_bodies_mb * MIB), partial(predictor.count_refusal, "bodies"))
