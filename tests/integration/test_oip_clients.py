@@ -98,7 +98,7 @@ def test_not_a_number_reaches_the_model_and_comes_back(client):
     [
         ("nix", "", "inputs", "404", "nix"),
         ("and_gate", "9", "inputs", "404", "and_gate"),
-        ("and_gate", "", "wrong", "400", "inputs: expected the inputs inputs, came wrong"),
+        ("and_gate", "", "wrong", "400", "inputs: expected tensors named inputs, came wrong"),
     ],
 )
 def test_triton_client_reads_our_errors(client, model, version, tensor, status, said):

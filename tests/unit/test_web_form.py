@@ -68,6 +68,18 @@ async def test_a_wrong_field_is_told_beside_it_and_kept(start_gateway, typed, ca
     assert gateway.predictor.seen == []
 
 
+async def test_a_person_who_is_lost_is_shown_the_way_and_a_program_is_answered(start_gateway):
+    gateway = await start_gateway()
+    response = await gateway.client.get("/status<b>", headers={"Accept": "text/html,*/*;q=0.8"})
+    page = await response.text()
+    assert (response.status, response.content_type) == (404, "text/html")
+    assert "There is nothing at /status&lt;b&gt;" in page
+    assert '<a href="/">the form</a> or <a href="/docs">the API</a>' in page
+    for path, accept in (("/status", "*/*"), ("/v2/nix", "text/html")):
+        response = await gateway.client.get(path, headers={"Accept": accept})
+        assert (response.status, response.content_type) == (404, "application/json")
+
+
 async def test_an_empty_form_is_told_so_at_every_field(start_gateway):
     gateway = await start_gateway()
     response = await gateway.client.post("/home", data={})

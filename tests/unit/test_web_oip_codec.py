@@ -96,8 +96,8 @@ def test_members_that_a_client_wrote_as_null_are_as_if_left_out():
     [
         (b"[]", "body: expected an object, came a list of 0"),
         (b"{}", "inputs: expected a list, came nothing"),
-        (body_of(), "inputs: expected the inputs x, came none"),
-        (body_of({**X, "name": "w"}), "inputs: expected the inputs x, came w"),
+        (body_of(), "inputs: expected tensors named x, came none"),
+        (body_of({**X, "name": "w"}), "inputs: expected tensors named x, came w"),
         (body_of(X, X), 'inputs[1].name: expected each name once, came the text "x"'),
         (body_of({**X, "name": 1}), "inputs[0].name: expected a text, came the number 1"),
         (body_of({**X, "datatype": "FP64"}), 'inputs[0].datatype: expected FP32, came the text "FP64"'),

@@ -58,7 +58,7 @@ async def test_not_a_number_goes_both_ways_as_a_literal(start_gateway, fake_pred
     ("method", "path", "body", "status", "said"),
     [
         ("POST", INFER, b"{", 400, "The body is not JSON"),
-        ("POST", INFER, b'{"inputs": []}', 400, "inputs: expected the inputs inputs, came none"),
+        ("POST", INFER, b'{"inputs": []}', 400, "inputs: expected tensors named inputs, came none"),
         ("POST", "/v2/models/nix/infer", b'{"inputs": []}', 404, "Servable not found"),
         ("GET", "/v2/models/nix", None, 404, "Servable not found"),
         ("GET", "/v2/models/and_gate/versions/99999999999999999999", None, 404, "Specific(and_gate, 9999"),

@@ -44,7 +44,7 @@ def tensors(body: InferBody, signature: Signature) -> dict[str, Array]:
     """
     inputs = _once(body.inputs)
     if inputs.keys() != signature.inputs.keys():
-        raise misfit("inputs", f"the inputs {_names(signature.inputs)}", _names(inputs))
+        raise misfit("inputs", f"tensors named {_names(signature.inputs)}", _names(inputs))
     return {name: _tensor(inputs[name], spec) for name, spec in signature.inputs.items()}
 
 

@@ -24,6 +24,16 @@ NODES = re.compile(r"\s*\[\[(?:\{\{[^}]*\}\}[^\[\]]*)+\]\]|\{\{(?:function_)?nod
 """Where in its graph TensorFlow found an error, as in `[[{{node Assert}}]]`: who fills in a form knows no graph."""
 
 
+LONGEST_PATH = 200
+"""Characters of a path that are shown."""
+
+
+def lost(path: str, request_id: str) -> Failure:
+    """Say that there is no such page."""
+    text = f"There is nothing at {path[:LONGEST_PATH]}"
+    return Failure("No such page", text, request_id, away=False, parameters={}, typed={})
+
+
 def failure(error: TidegateError, request_id: str, texts: Mapping[str, str], typed: dict[str, str]) -> Failure:
     """Say an error.
 

@@ -105,6 +105,11 @@ class Form:
         """Show an error that came before any form was read."""
         return self._failure(request, error, request.query, {})
 
+    def lost(self, request: web.Request) -> web.Response:
+        """Show that there is no such page, and which there are."""
+        shown = failures.lost(request.path, self._context.request_id(request))
+        return _page(self._pages.failure(shown), HTTPStatus.NOT_FOUND)
+
     async def _predict(self, request: web.Request, posted: Posted, started: float) -> web.Response:
         subject = await self._subject(request, {**request.query, **posted.texts})
         page = replace(subject.page, groups=fields.fill(subject.page.groups, posted.texts))

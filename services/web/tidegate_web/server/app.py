@@ -18,7 +18,14 @@ from tidegate_web.server.auth import Tokens, require_token
 from tidegate_web.server.body_budget import BodyBudget
 from tidegate_web.server.cors import cors
 from tidegate_web.server.lifecycle import Lifecycle
-from tidegate_web.server.middlewares import ExchangeContext, Observer, door, error_response, translate_errors
+from tidegate_web.server.middlewares import (
+    ExchangeContext,
+    Observer,
+    door,
+    error_response,
+    show_the_way,
+    translate_errors,
+)
 from tidegate_web.settings import Settings
 
 MIB = 2**20
@@ -41,7 +48,15 @@ def make_app(
     auth = [require_token(tokens, error_response, form.refusal)] if tokens is not None else []
     budget = BodyBudget(int(settings.max_bodies_mb * MIB), partial(predictor.count_refusal, "bodies"))
     app = web.Application(
-        middlewares=[observer.observe, *sharing, translate_errors, *auth, door(predictor), budget.hold],
+        middlewares=[
+            observer.observe,
+            *sharing,
+            translate_errors,
+            *auth,
+            show_the_way(form.lost),
+            door(predictor),
+            budget.hold,
+        ],
         client_max_size=int(settings.max_body_mb * MIB),
     )
     document = LiveDocument(predictor, cards, own_version, secured=tokens is not None)

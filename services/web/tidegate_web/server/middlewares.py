@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Middleware
 
@@ -131,6 +131,25 @@ def _refuse_too_large(request: web.Request) -> None:
     """
     if (request.content_length or 0) > request.client_max_size and request.path.startswith(_APIS):
         raise _too_large(request)
+
+
+def show_the_way(lost: Callable[[web.Request], web.StreamResponse]) -> Middleware:
+    """Make the middleware that answers a person who asks for a page that there is not with a page.
+
+    Args:
+        lost: Writes it.
+    """
+
+    @web.middleware
+    async def find(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            return await handler(request)
+        except web.HTTPNotFound:
+            if "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith(_APIS):
+                return lost(request)
+            raise
+
+    return find
 
 
 _APIS = ("/v1/", "/v2/")
