@@ -447,6 +447,22 @@ def test_dark_mode_is_dark(open_page, tmp_path):
     assert brightness["light"] > 220
 
 
+def test_a_class_without_a_name_stands_on_one_line(open_page):
+    page = open_page("/?model=mixed", viewport={"width": 1100, "height": 900})
+    page.fill("[id='label.0']", "a")
+    page.select_option("[id='urgent.0']", "true")
+    page.fill("[id='count.0']", "1")
+    page.fill("[id='count.1']", "1")
+    page.fill("[id='model.all']", str([0] * 40))
+    page.set_input_files("[id='photo.all.file']", ink_in_row(1))
+    page.click("#predict")
+    name = page.locator(".bars .largest th span")
+    expect(name).to_have_text("Class 417")
+    box = name.bounding_box()
+    assert box
+    assert box["height"] < 30
+
+
 @pytest.mark.parametrize("path", ["/?example=1", "/?model=digits&example=4", "/?model=mixed", "/?model=nix"])
 def test_nothing_sticks_out_of_a_small_screen(open_page, path):
     page = open_page(path, viewport={"width": 360, "height": 740}, has_touch=True)

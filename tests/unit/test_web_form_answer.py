@@ -36,7 +36,7 @@ async def test_classes_are_called_by_the_cards_names(gateway):
     page = await page_of(gateway, {"inputs.0": "5", "inputs.1": "6"})
     assert '<output id="result" data-class="1" data-model="and_gate" data-version="2">' in page
     assert '<strong class="verdict">on</strong> <span class="share">99.2 %</span>' in page
-    assert re.findall(r'<tr[^>]*><th scope="row">([^<]+)', page) == ["off", "on"]
+    assert re.findall(r'<tr[^>]*><th scope="row"><span>([^<]+)', page) == ["off", "on"]
     assert '<label for="inputs.0">First input</label>' in page
     assert '<h1 id="form-title">AND gate</h1>' in page
 
@@ -94,7 +94,27 @@ def test_of_many_classes_the_largest_are_shown():
     assert output.of == 21
 
 
-@pytest.mark.parametrize("array", [[[0.5, 0.6]], [[1.0]], [[0.5, 0.5], [0.5, 0.5]], [[-0.5, 1.5]], [[np.nan, 1.0]]])
+@pytest.mark.parametrize(
+    ("outputs", "score"),
+    [
+        ({"y": np.array([[-1.2190831]], np.float32)}, "-1.2190831"),
+        ({"y": np.array([7])}, "7"),
+        ({"y": np.array([[1.0, 2.0]])}, ""),
+        ({"y": np.array([1.0]), "z": np.array([1.0])}, ""),
+        ({"y": np.array([b"read"], object)}, ""),
+    ],
+)
+def test_a_single_score_is_the_answer(outputs, score):
+    assert show(Outcome(outputs, version=1), (), 0).score == score
+
+
+async def test_a_single_score_stands_without_lists_around_it(start_gateway, fake_predictor):
+    gateway = await start_gateway(fake_predictor(outputs={"score": np.array([[-1.2190831]], np.float32)}))
+    page = await page_of(gateway, {"inputs.0": "5", "inputs.1": "6"})
+    assert '<strong class="verdict">-1.2190831</strong> <span class="share">score</span>' in page
+
+
+@pytest.mark.parametrize("array", [[[0.5, 0.6]], [[0.5, 0.5], [0.5, 0.5]], [[-0.5, 1.5]], [[np.nan, 1.0]]])
 def test_what_is_no_distribution_over_classes_is_shown_as_it_is(array):
     (output,) = show(Outcome({"y": np.array(array, np.float32)}, version=1), (), 0).outputs
     assert output.bars == ()

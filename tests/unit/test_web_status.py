@@ -180,7 +180,15 @@ def test_replicas_are_drawn_as_steps_at_the_second_they_changed():
 def test_a_line_has_a_gap_where_nothing_was_measured_and_what_is_older_is_not_drawn():
     line = pictures.Line("p99", "web", [(-100.0, 1), (590.0, 1), (592.0, None), (594.0, 1), (596.0, 2)])
     picture = pictures.draw([line], 600.0, "Latency", pictures.Axes(floor=2))
-    assert [d.partition(" ")[0] for d in coordinates(picture.svg, "web")] == ["M590", "M594"]
+    assert [d.partition(" ")[0] for d in coordinates(picture.svg, "web")] == ["M594"]
+    assert picture.svg.count('class="dot web"') == 1
+
+
+def test_a_second_that_stands_alone_is_a_dot():
+    line = pictures.Line("p99", "web", [(590.0, 1), (592.0, None), (594.0, 1), (596.0, 2)])
+    svg = pictures.draw([line], 600.0, "Latency", pictures.Axes(floor=2)).svg
+    assert re.findall(r'<path class="dot web" d="([^"]+)"', svg) == ["M590 133.3h0"]
+    assert [d.partition(" ")[0] for d in coordinates(svg, "web")] == ["M594"]
 
 
 def test_the_limit_is_drawn_once_the_picture_reaches_it():
@@ -243,7 +251,7 @@ def test_a_server_that_joined_stands_out_and_one_that_left_stays_as_an_outline_f
 def test_where_kubernetes_tells_nothing_the_page_says_so_and_counts_this_pod_alone():
     board, _ = board_of(Source())
     pods = board.parts()["pods"]
-    assert "1 +" in pods
+    assert '<span class="count web">1</span> gateway</h2>' in pods
     assert "is not known here" in pods
     assert "gateways <strong>unknown</strong>" in board.parts()["scaling"]
 

@@ -75,6 +75,7 @@ class ShownResult:
 
     Attributes:
         best: The largest class of the first distribution; None without one.
+        score: The only number of the only output; empty where there are others.
         version: The version that answered.
         outputs: All outputs.
         stages: Where the time went.
@@ -82,6 +83,7 @@ class ShownResult:
     """
 
     best: Bar | None
+    score: str
     version: int
     outputs: tuple[ShownOutput, ...]
     stages: tuple[Stage, ...]
@@ -93,6 +95,7 @@ def show(outcome: Outcome, class_names: Sequence[str], total_s: float) -> ShownR
     outputs = tuple(_show_output(name, array, class_names) for name, array in outcome.outputs.items())
     return ShownResult(
         best=next((bar for output in outputs for bar in output.bars if bar.largest), None),
+        score=_score(outcome.outputs),
         version=outcome.version,
         outputs=outputs,
         stages=_stages(outcome.timings, total_s),
@@ -117,6 +120,12 @@ def _show_output(name: str, array: Array, class_names: Sequence[str]) -> ShownOu
     shown = range(shares.size) if shares.size <= MOST_BARS else (-shares).argsort(kind="stable")[:LARGEST_BARS].tolist()
     bars = (Bar(i, class_name(i, class_names, shares.size), 100 * float(shares[i]), i == best) for i in shown)
     return ShownOutput(name, tuple(bars), shares.size, text)
+
+
+def _score(outputs: Mapping[str, Array]) -> str:
+    arrays = list(outputs.values())
+    is_one = len(arrays) == 1 and arrays[0].size == 1 and arrays[0].dtype.kind in "fiu"
+    return str(arrays[0].ravel()[0]) if is_one else ""
 
 
 def _is_distribution(array: Array) -> bool:

@@ -127,16 +127,18 @@ def thin(points: Iterable[Point]) -> list[Point]:
 
 
 def _paths(line: Line, now: float, top: float) -> list[str]:
-    """Draw a line; a gap where it has no values, and a paler area under it."""
+    """Draw a line with a paler area under it; a gap where it has no values, and a dot where one stands alone."""
     paths = []
     points = [(min(_x(at, now), WIDTH), value) for at, value in line.points if _x(at, now) >= 0]
     for there, group in groupby(points, key=lambda point: point[1] is not None):
         if not there:
             continue
         run = [(x, _y(value, top)) for x, value in group if value is not None]
+        if len(run) == 1 and not line.stepped:
+            ((x, y),) = run
+            paths.append(f'<path class="dot {line.style}" d="M{x:.0f} {y:.1f}h0"/>')
+            continue
         d = _steps(run) if line.stepped else "L".join(f"{x:.0f} {y:.1f}" for x, y in run)
-        if len(run) == 1:
-            d += "h.5"  # one point alone would not be seen
         paths.append(
             f'<path class="area {line.style}" d="M{run[0][0]:.0f} {HEIGHT}L{d}V{HEIGHT}Z"/>'
             f'<path class="line {line.style}" d="M{d}"/>'
