@@ -147,6 +147,22 @@ async def test_a_prediction_goes_over_the_wire_and_back():
         assert request.model_spec.signature_name == "serving_default"
 
 
+async def test_rows_that_do_not_agree_on_their_number_are_sent_on_and_a_refusal_says_that_they_do_not():
+    inputs = {"inputs": np.zeros((2, 1), np.float32), "stars": np.zeros((1, 1), np.float32)}
+    uneven = Prediction(AND_GATE, "serving_default", inputs, batchable=True)
+    async with setting(StubServer()) as here:
+        assert (await here.predictor.predict(uneven, 5)).version == 3
+        here.servers[0].error = (
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "ConcatOp : Dimension 0 must be equal",
+        )
+        with pytest.raises(BadInput) as refused:
+            await here.predictor.predict(uneven, 5)
+    assert str(refused.value) == "ConcatOp : Dimension 0 must be equal"
+    (problem,) = refused.value.problems
+    assert str(problem) == "inputs: expected the same number of rows for each input, came inputs 2, stars 1"
+
+
 async def test_only_the_wanted_outputs_are_asked_for():
     async with setting(StubServer()) as here:
         await here.predictor.predict(replace(ROW, wanted=("probabilities",)), 5)

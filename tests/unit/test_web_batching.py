@@ -154,6 +154,21 @@ async def test_what_cannot_be_batched_goes_alone_and_waits_for_nobody():
         assert await together(*asked) == [[0], [2], [4]]
 
 
+async def test_rows_that_do_not_agree_on_their_number_are_never_joined_with_anothers():
+    def uneven(x: int, z: int) -> Prediction:
+        inputs = {"x": np.ones((x, 1), np.float32), "z": np.ones((z, 1), np.float32)}
+        return Prediction(MODEL, "serving_default", inputs, batchable=True)
+
+    async with here() as it:
+        first = it.ask(uneven(1, 1))
+        await turns()
+        others = [it.ask(uneven(2, 1)), it.ask(uneven(1, 2)), it.ask(uneven(1, 1)), it.ask(uneven(1, 1))]
+        await turns()
+        it.server.gate.set()
+        await together(first, *others)
+        assert sorted(map(len, it.server.calls)) == [1, 1, 2, 2]
+
+
 async def test_a_call_holds_no_more_rows_than_it_may():
     async with here(batching=Batching(max_rows=4)) as it:
         it.server.gate.set()

@@ -144,6 +144,8 @@ class Prediction:
         wanted: Names of the outputs to answer; all of them when empty.
         wire_dtypes: The signature's `wire_dtypes`.
         rows: Rows in the batch: the first dimension of the first input, 1 for a scalar.
+        uneven: Whether a signature that takes any number of rows is given different ones for different inputs. Some
+            models take that; joined with others', such rows would be answered as somebody else's.
     """
 
     model: ModelRef
@@ -153,13 +155,20 @@ class Prediction:
     wanted: tuple[str, ...] = ()
     wire_dtypes: Mapping[str, str] = field(default_factory=dict)
     rows: int = field(init=False)
+    uneven: bool = field(init=False)
 
     def __post_init__(self) -> None:
         """Count the rows."""
+        rows = 1
         for array in self.inputs.values():
-            self.rows = len(array) if array.ndim else 1
-            return
-        self.rows = 1
+            rows = len(array) if array.ndim else 1
+            break
+        self.rows = rows
+        self.uneven = (
+            len(self.inputs) > 1
+            and self.batchable
+            and any(array.shape[0] != rows for array in self.inputs.values() if array.ndim)
+        )
 
 
 Example = Mapping[str, Array]

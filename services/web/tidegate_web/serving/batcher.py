@@ -46,14 +46,14 @@ class Batcher:
         Raises:
             TidegateError: As `send`; DeadlineExceeded when its time ran out, waiting or called for.
         """
-        if not prediction.batchable or prediction.rows >= self._calls.batching.max_rows:
+        if not self._joins(prediction):
             self._calls.metrics.batch_rows.observe(prediction.rows)
             return await self._calls.send(prediction, timeout_s, None)
         return await self._lane(prediction).predict(prediction, timeout_s)
 
     def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
         """Begin to answer a prediction that is joined with others, and call back; None where it is not."""
-        if not prediction.batchable or prediction.rows >= self._calls.batching.max_rows:
+        if not self._joins(prediction):
             return None
         return self._lane(prediction).submit(prediction, timeout_s, answered)
 
@@ -66,6 +66,9 @@ class Batcher:
         """Cancel every call in flight."""
         for lane in self._lanes.values():
             await lane.close()
+
+    def _joins(self, prediction: Prediction) -> bool:
+        return prediction.batchable and not prediction.uneven and prediction.rows < self._calls.batching.max_rows
 
     def _lane(self, prediction: Prediction) -> Lane:
         kind = kind_of(prediction)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest
+from tidegate_web.errors import BadInput, Problem
 from tidegate_web.metrics import Metrics
 from tidegate_web.prediction import (
     Answered,
@@ -79,7 +80,14 @@ class ServingPredictor:
 
     async def predict(self, prediction: Prediction, timeout_s: float) -> Outcome:
         """Answer a prediction, joined with others where that is safe."""
-        return await self._batcher.predict(prediction, timeout_s)
+        try:
+            return await self._batcher.predict(prediction, timeout_s)
+        except BadInput as error:
+            if not prediction.uneven or error.problems:
+                raise
+            # Not refused before: TF Serving sends it on, and there are models that answer it
+            came = ", ".join(f"{name} {len(array)}" for name, array in prediction.inputs.items())
+            raise BadInput(str(error), (Problem("inputs", "the same number of rows for each input", came),)) from None
 
     def known_metadata(self, model: ModelRef) -> ModelMetadata | None:
         """Return a model's signatures where they are fresh."""
