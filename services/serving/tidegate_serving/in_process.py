@@ -130,8 +130,13 @@ class InProcessPredictor:
         except TimeoutError:
             raise http.DeadlineExceeded("The model did not answer in time") from None
         except (ServingError, tf.errors.OpError) as error:
-            code, text = answer_to(error)
-            raise SAID.get(code, http.BackendFault)(text) from error
+            raise refusal_of(error) from error
+
+
+def refusal_of(error: ServingError | tf.errors.OpError) -> http.TidegateError:
+    """Return how REST says what a Servicer raises; it is to be raised from that."""
+    code, text = answer_to(error)
+    return SAID.get(code, http.BackendFault)(text)
 
 
 def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:
