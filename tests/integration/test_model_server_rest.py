@@ -90,6 +90,8 @@ def test_status_and_metadata_are_tf_servings_documents(ask):
         (f"{GATE}:classify", {"examples": [{"x": 1.0}]}, None, 400, "Expected classification signature outputs to"),
         (f"{GATE}:predict", b"{", None, 400, "JSON Parse error: Missing a name for object member. at offset: 1"),
         (f"{GATE}:predict", {"instances": ["a"]}, None, 400, "Failed to process element: 0 of 'instances' list"),
+        (f"{GATE}:predict", b'{"instances": ["\\ud800"]}', None, 400, "The body is not JSON"),
+        (f"{GATE}:predict", {"instances": [*[[1, 1]] * 200_000, 1]}, None, 400, "instances[200000]: expected"),
         (f"{GATE}:predict", {}, None, 400, "Missing 'inputs' or 'instances' key"),
         (f"{GATE}:regress", {}, None, 400, "JSON Value: {} When method is classify, key 'examples' is expected"),
         ("/v1/models/nope:predict", {}, None, 404, "Servable not found for request: Latest(nope)"),

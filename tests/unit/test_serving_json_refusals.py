@@ -44,6 +44,12 @@ def test_bytes_that_are_no_json_are_told_what_and_where_in_bytes(body, said):
     assert str(refusal.value) == f"JSON Parse error: {said}"
 
 
+@pytest.mark.parametrize("body", [b'{"inputs": "\\ud800"}', b'{"inputs": "\xff"}'])
+def test_texts_that_cannot_be_written_are_left_to_the_codec(body):
+    with pytest.raises(UnicodeError):
+        parsed(body)
+
+
 def test_what_is_no_object_is_shown():
     with pytest.raises(InvalidArgument, match=r"^JSON Value: \[\n    1,\n    2\n\] Is not object$"):
         parsed(b"[1, 2]")

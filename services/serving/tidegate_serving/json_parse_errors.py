@@ -27,6 +27,7 @@ _COMMA = "Expecting ',' delimiter"
 _IN_ARRAY = "Missing a comma or ] after an array element."
 _IN_OBJECT = "Missing a comma or } after an object member."
 
+_MAY_BE_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -35,7 +36,7 @@ def parsed(body: bytes) -> dict[str, object]:
 
     Raises:
         InvalidArgument: It is none; the offset counts bytes.
-        UnicodeError: It is not UTF-8, which TF Serving does not mind.
+        UnicodeError: It is not UTF-8, which TF Serving does not mind, or holds half a surrogate pair.
         RecursionError: It is nested too deeply.
     """
     if not body:
@@ -46,6 +47,8 @@ def parsed(body: bytes) -> dict[str, object]:
     except json.JSONDecodeError as error:
         offset = len(body) - len(text[error.pos :].encode())
         raise InvalidArgument(f"JSON Parse error: {_said(error, text)} at offset: {offset}") from None
+    if _MAY_BE_SURROGATE.search(text):
+        json.dumps(document, ensure_ascii=False).encode()
     if not isinstance(document, dict):
         raise InvalidArgument(f"JSON Value: {written(document)} Is not object")
     return document

@@ -19,6 +19,9 @@ from tidegate_web.prediction import DEFAULT_SIGNATURE, Predictor
 from tidegate_web.request_body import read_body
 from tidegate_web.rest_v1.handlers import model_ref
 
+LARGEST = 2**20
+"""Bytes of a body that is held against a signature again, which is slow; a larger one keeps the codec's words."""
+
 
 def in_tf_servings_words(predictor: Predictor, timeout_s: float) -> Middleware:
     """Make what turns the codec's refusals into TF Serving's; what it does not refuse keeps the codec's words.
@@ -45,12 +48,14 @@ async def _refuse(request: web.Request, predictor: Predictor, timeout_s: float) 
     """Raise what TF Serving would, if it would."""
     model = model_ref(request)
     try:
-        document = await asyncio.to_thread(parsed, await read_body(request))
+        body = await read_body(request)
+        document = await asyncio.to_thread(parsed, body)
         name = signature_name(document)
         if request.path.endswith(":predict"):
             signature = select_signature(await predictor.metadata(model, timeout_s), name or DEFAULT_SIGNATURE)
-            await asyncio.to_thread(check_inputs, document, signature.inputs)
-        else:
+            if len(body) <= LARGEST:
+                await asyncio.to_thread(check_inputs, document, signature.inputs)
+        elif len(body) <= LARGEST:
             await asyncio.to_thread(check_examples, document)
     except ServingError as error:
         raise refusal_of(error) from error
