@@ -162,7 +162,7 @@ def _fought_over(snapshot: Snapshot, result: Reconciliation) -> Iterator[Diagnos
 
 def _admission(snapshot: Snapshot, result: Reconciliation) -> Iterator[Diagnosis]:
     """A gateway that holds less than the fleet's target never shows the overload that would enlarge the fleet."""
-    held = _held(snapshot, result.hpa.namespace)
+    held = _held(snapshot, result.hpa.namespace, result.hpa.max_replicas)
     if held is None:
         return
     for metric in result.metrics:
@@ -178,30 +178,33 @@ def _admission(snapshot: Snapshot, result: Reconciliation) -> Iterator[Diagnosis
             )
 
 
-def _held(snapshot: Snapshot, namespace: str) -> int | None:
-    """What all gateways of a namespace hold at most; None if no manifest says it."""
+def _held(snapshot: Snapshot, namespace: str, backends: int) -> int | None:
+    """What all gateways of a namespace hold at most before so many model servers; None if no manifest says it."""
     total = None
     for (kind, where, _), nodes in snapshot.targets.items():
         if kind != "Deployment" or where != namespace:
             continue
         for node in nodes:
-            limits = dict(_limits(_template(node)))
+            said = dict(_settings(_template(node)))
+            limits = [int(said[name]) for name in _ADMISSION if said.get(name, "").isdecimal()]
             if len(limits) == len(_ADMISSION):
                 spec = node.get("spec")
                 replicas = (spec.integer("replicas") if spec else None) or 1
-                total = (total or 0) + replicas * sum(limits.values())
+                times = backends if said.get(_PER_BACKEND) in _ON else 1
+                total = (total or 0) + replicas * sum(limits) * times
     return total
 
 
 _ADMISSION: Final = ("TIDEGATE_MAX_INFLIGHT", "TIDEGATE_MAX_QUEUE")
+_PER_BACKEND: Final = "TIDEGATE_LIMITS_PER_BACKEND"
+_ON: Final = ("1", "true")
 
 
-def _limits(template: Node | None) -> Iterator[tuple[str, int]]:
+def _settings(template: Node | None) -> Iterator[tuple[str, str]]:
     for container in template.members("containers") if template else []:
         for variable in container.members("env"):
-            value = variable.get("value")
-            if variable.text("name") in _ADMISSION and value is not None and str(value.value).isdecimal():
-                yield variable.text("name"), int(str(value.value))
+            if (value := variable.get("value")) is not None:
+                yield variable.text("name"), str(value.value)
 
 
 def _bounds(result: Reconciliation) -> Iterator[Diagnosis]:

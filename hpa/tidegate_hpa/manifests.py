@@ -93,6 +93,7 @@ def _record(plan: Plan) -> dict[str, object]:
         "cpu_request_m": plan.cpu_request_m,
         "cpu_target": plan.cpu_target,
         "held_per_gateway": plan.held_per_gateway,
+        "at_work_per_gateway": plan.at_work_per_gateway,
     }
 
 
@@ -176,10 +177,9 @@ def _scaled_object(plan: Plan) -> dict[str, object]:
 
 
 def _gateway(plan: Plan) -> dict[str, object]:
-    held = plan.held_per_gateway
-    inflight = max(1, held // 2)
     env = [
-        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(inflight)},
-        {"name": "TIDEGATE_MAX_QUEUE", "value": str(held - inflight)},
+        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(plan.at_work_per_gateway)},
+        {"name": "TIDEGATE_MAX_QUEUE", "value": str(plan.held_per_gateway - plan.at_work_per_gateway)},
+        {"name": "TIDEGATE_LIMITS_PER_BACKEND", "value": "1"},
     ]
     return _deployment("tidegate-web", {"name": _CONTAINERS["web"], "env": env})

@@ -86,14 +86,25 @@ class Plan:
 
     @property
     def held_per_gateway(self) -> int:
-        """Rows that a gateway lets in: its share of what the fewest pods answer in half of the time of the objective.
+        """Rows that a gateway lets in for each model server: its share of what one answers in half of the objective.
 
-        What is let in is then answered in time while more pods come, and the rest is refused at once. It is twice what
-        the whole fleet is to hold at least, so that the signal can call for all of it.
+        What is let in is then answered in time while more pods come, and the rest is refused at once. It is four times
+        what a pod is to hold at least, so that the signal can call for four times the fleet, as `EAGER` goes.
         """
-        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows * self.min_replicas
-        signalled = 2 * (self.pending_target_m or 0) * self.max_replicas / 1000
+        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows
+        signalled = 4 * (self.pending_target_m or 0) / 1000
         return max(_LEAST_HELD, math.ceil(max(in_time, signalled) / self.gateways))
+
+    @property
+    def at_work_per_gateway(self) -> int:
+        """Of the rows held, those sent on: twice what a pod answers while a lone request takes, so that it never waits.
+
+        The others stay in the gateway for whichever model server is free first. Sent ahead they would be joined to a
+        call that one of them works through row by row, where joining saves nothing, while the others are idle.
+        """
+        lone_s = self.knee.steps[0].p50_s or self.slo_s
+        answered = self.knee.capacity_within(self.slo_s) * lone_s * self.knee.rows
+        return min(self.held_per_gateway, math.ceil(2 * answered / self.gateways))
 
     @property
     def behavior(self) -> Behavior:

@@ -1,12 +1,15 @@
 """A step says of a load what its rows say, without the warm-up, and the engine and the search fit each other."""
 
+import asyncio
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.ports import free_port
 from tests.proof.failing_server import Asked, failing
 from tests.proof.model_payloads import of_the_gate
-from tidegate_proof.engine.generator import Limits
+from tidegate_proof.engine.generator import MOST_CONNECTIONS, Limits
 from tidegate_proof.engine.models import requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import NS, Offering, quantile, schedule, sum_up
@@ -73,6 +76,23 @@ async def test_the_engine_offers_what_the_search_asks_for_and_a_meter_tells_what
     assert [(step.n, step.errors, step.faults) for step in steps] == [(20, {}, ()), (40, {}, ())]
     assert [step.cores_used for step in steps] == [0.5, 0.5]
     assert all(0 < (step.mean_pending or 0) < 20 for step in steps)
+
+
+def test_there_are_connections_for_all_that_is_under_way_when_nothing_is_answered():
+    slow = Limits(timeout_s=3.0)
+    assert slow.for_load(20) == slow
+    assert slow.for_load(1000) == Limits(connections=3750, timeout_s=3.0)
+    assert slow.for_load(1e6) == Limits(connections=MOST_CONNECTIONS, timeout_s=3.0)
+
+
+async def test_a_target_far_beyond_what_it_can_do_is_not_taken_for_a_generator_that_lags():
+    async def never(_: Asked) -> None:
+        await asyncio.Event().wait()
+
+    async with failing(never) as asked:
+        few = replace(offering(asked.url), limits=Limits(connections=2, spare=2, timeout_s=1.5, late_s=20))
+        step = await few(20, 1)
+    assert (step.errors, step.goodput_rps) == ({"timeout": 20}, 0)
 
 
 async def test_a_target_that_is_not_there_keeps_nothing():

@@ -16,7 +16,6 @@ import pytest
 from tests.proof.failing_server import Asked, failing
 from tests.proof.live_api import ScriptedApi, listed, pod, told
 from tests.proof.records import plan as a_plan
-from tidegate_proof.engine.generator import Limits
 from tidegate_proof.engine.payload import Payload
 from tidegate_proof.live import observation, session, watch
 from tidegate_proof.live.api import Object, UnreachableError
@@ -75,12 +74,6 @@ async def staged(api: Cluster) -> AsyncIterator[Stage]:
 
 def trial(plan: Plan = PLAN) -> Trial:
     return Trial(plan, counts_of(plan, rates_of(plan)), [Payload(b"{}", lambda _: "")])
-
-
-def test_there_are_connections_for_all_that_is_under_way_when_nothing_is_answered():
-    slow = replace(PLAN, timeout_s=3.0)
-    assert session.limits_for(slow, [10, 20]) == Limits(timeout_s=3.0)
-    assert session.limits_for(slow, [100, 1000]) == Limits(connections=3750, timeout_s=3.0)
 
 
 def console() -> Console:

@@ -347,7 +347,7 @@ async def test_the_document_tells_backends_limits_history_and_events(live):
     assert document["backends"][1] == {
         "address": "127.0.0.1:8600", "state": "ready", "outstanding": 2, "models": {"and_gate": {"1": "AVAILABLE"}}
     }  # fmt: skip
-    assert document["limits"] == {"inflight": 256, "queue": 1024}
+    assert document["limits"] == {"inflight": 256, "queue": 1024, "per_backend": False}
     assert document["gateways"] is None
     assert document["history"][-1] == document["now"]
     assert document["events"][0]["name"] == "127.0.0.1:8600"

@@ -5,7 +5,8 @@ import gc
 import resource
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from time import monotonic_ns, process_time
 
 from tidegate_proof.engine.columns import CONNECT, LOST, NONE, Columns
@@ -30,6 +31,13 @@ OTHER_FILES = 64
 """File descriptors of a process that are no connections of the generator's."""
 
 
+CONNECTIONS_SPARE = 1.25
+"""Seconds of one load have different numbers of arrivals."""
+
+MOST_CONNECTIONS = 24_000
+"""A client's address has some 28,000 ports for one server (Linux's `ip_local_port_range`)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How far a generator goes.
@@ -48,6 +56,11 @@ class Limits:
     timeout_s: float = 10.0
     late_s: float = 0.25
     idle_close_s: float = 0.1
+
+    def for_load(self, most_rps: float) -> "Limits":
+        """Return them with connections for all that is under way when nothing is answered until it is given up."""
+        under_way = min(ceil(CONNECTIONS_SPARE * most_rps * self.timeout_s), MOST_CONNECTIONS)
+        return replace(self, connections=max(self.connections, under_way))
 
 
 class Generator:

@@ -59,7 +59,7 @@ class Offering:
         slo: What counts as good.
         warm_up_s: Seconds of the same load before each step.
         seed: Of the first step; the next one has the next seed.
-        limits: How far the generator goes.
+        limits: How far the generator goes; it gets connections for the load that is offered.
         tolerances: Up to where the generator vouches for a step.
         meter: Of the tier under test.
     """
@@ -84,7 +84,7 @@ class Offering:
         seconds = self.warm_up_s + ceil(duration_s)
         intended = self.schedule(offered_rps, seconds, self.seed + next(self._made))
         columns = Columns(intended, f"knee-{secrets.token_hex(4)}")
-        generator = Generator(self.target, self.payloads, columns, self.limits)
+        generator = Generator(self.target, self.payloads, columns, self.limits.for_load(offered_rps))
         start_ns = monotonic_ns() + NS // 4  # connections come about meanwhile
         after_ns, end_ns = self.warm_up_s * NS, seconds * NS
         metering = asyncio.ensure_future(self._cores(start_ns + after_ns, start_ns + end_ns))

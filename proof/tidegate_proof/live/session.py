@@ -1,7 +1,6 @@
 """One run from beginning to end: check, deploy, plan, load and look, judge, remove."""
 
 import contextlib
-import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -28,9 +27,6 @@ from tidegate_proof.record.plan import Plan
 
 STARTS_IN_S = 3.0
 """Between writing the plan and the first request: time for the first looks at everything."""
-
-CONNECTIONS_SPARE = 1.25
-"""Seconds of one load have different numbers of arrivals."""
 
 NS = 1_000_000_000
 
@@ -152,15 +148,11 @@ async def measure(stage: Stage, trial: Trial, folder: Path, console: Console) ->
         intended = arrivals.intended_ns(counts, process=plan.process, seed=plan.seed)
         columns = Columns(intended, plan.sha256()[:12])
         target = Target.of(f"{stage.url}/v1/models/{plan.model}:predict")
-        generator = Generator(target, trial.payloads, columns, limits_for(plan, counts))
+        generator = Generator(
+            target, trial.payloads, columns, Limits(timeout_s=plan.timeout_s).for_load(max(counts, default=0))
+        )
         with priority.raised():
             return await Observation(stage.api, plan, Load(columns, generator), journal, clock, console).run()
-
-
-def limits_for(plan: Plan, counts: Sequence[int]) -> Limits:
-    """Return limits with connections for all that is under way when nothing is answered until it is given up."""
-    under_way = math.ceil(CONNECTIONS_SPARE * max(counts, default=0) * plan.timeout_s)
-    return Limits(connections=max(Limits().connections, under_way), timeout_s=plan.timeout_s)
 
 
 def new_folder(under: Path, name: str) -> Path:

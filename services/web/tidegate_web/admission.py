@@ -1,4 +1,4 @@
-"""A static limit on predictions at work, with a bounded queue before it."""
+"""A limit on predictions at work, with a bounded queue before it."""
 
 import asyncio
 import contextlib
@@ -36,12 +36,21 @@ class AdmittedPredictor:
         limit: How many may be at work.
         queue: How many may wait.
         metrics: Where pending rows, waits and refusals are counted.
+        times: How often both numbers count, at least once; where they are for each model server, how many there are.
     """
 
-    def __init__(self, predictor: QuickPredictor, limit: int, queue: int, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        predictor: QuickPredictor,
+        limit: int,
+        queue: int,
+        metrics: Metrics,
+        times: Callable[[], int] = lambda: 1,
+    ) -> None:
         self._predictor = predictor
         self._limit = limit
         self._queue = queue
+        self._times = times
         self._at_work = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._metrics = metrics
@@ -52,9 +61,15 @@ class AdmittedPredictor:
         Raises:
             Overloaded: It would find the queue full.
         """
-        if self._at_work >= self._limit and len(self._waiting) >= self._queue:
+        if self._has_room():
+            return
+        if len(self._waiting) >= self._queue * self._times():
             self.count_refusal("queue_full")
-            raise Overloaded(f"{self._limit} predictions are at work and {self._queue} wait: try again soon")
+            raise Overloaded(f"{self._at_work} predictions are at work and {len(self._waiting)} wait: try again soon")
+
+    def _has_room(self) -> bool:
+        """Whether one more may be at work, and nobody was there before it."""
+        return self._at_work < self._limit * self._times() and not self._waiting
 
     def count_refusal(self, reason: str) -> None:
         """Count a request that was turned away before any work."""
@@ -91,7 +106,7 @@ class AdmittedPredictor:
 
     def submit(self, prediction: Prediction, timeout_s: float, answered: Answered) -> Callable[[], None] | None:
         """Begin to answer where nobody waits for a turn, and call back; None where `predict` has to wait."""
-        if self._at_work >= self._limit:
+        if not self._has_room():
             return None
         rows = prediction.rows
 
@@ -121,7 +136,7 @@ class AdmittedPredictor:
         self.refuse_when_full()
         self._metrics.pending.add(rows)
         try:
-            if self._at_work < self._limit:
+            if self._has_room():
                 self._at_work += 1
                 waited_s = 0.0
             else:
@@ -148,6 +163,7 @@ class AdmittedPredictor:
         started = time.monotonic()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
+        self._admit()  # model servers may have come
         try:
             async with asyncio.timeout(timeout_s):
                 await turn
@@ -169,13 +185,17 @@ class AdmittedPredictor:
             self._leave()
 
     def _leave(self) -> None:
-        """Give the place to the first who waits."""
-        while self._waiting:
+        self._at_work -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        """Give the free places to those who wait, in their order."""
+        limit = self._limit * self._times()
+        while self._waiting and self._at_work < limit:
             turn = self._waiting.popleft()
             if not turn.done():
                 turn.set_result(None)
-                return
-        self._at_work -= 1
+                self._at_work += 1
 
     async def metadata(self, model: ModelRef, timeout_s: float) -> ModelMetadata:
         """Ask the other Predictor; it costs a model server nothing worth limiting."""

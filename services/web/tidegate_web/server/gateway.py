@@ -62,21 +62,24 @@ async def serve(settings: Settings) -> None:
     balancer = Balancer(lambda address: Backend(address, metrics, time.monotonic), settings.request_timeout_s)
     batching = Batching(settings.max_batch_rows, settings.calls_per_backend)
     serving = ServingPredictor(balancer, router, batching, metrics)
-    predictor = AdmittedPredictor(serving, settings.max_inflight, settings.max_queue, metrics)
+    limits = Limits(settings.max_inflight, settings.max_queue, settings.limits_per_backend)
+    predictor = AdmittedPredictor(
+        serving, limits.inflight, limits.queue, metrics, lambda: limits.times(len(balancer.backends))
+    )
     ages = ConnectionAge(settings.connection_max_age_s, time.monotonic)
     exchanges = Exchanges(settings, metrics, lifecycle, pod)
     web_tier = WebTier.of(settings)
-    about = About(pod, version("tidegate-web"), Limits(settings.max_inflight, settings.max_queue), settings.backends)
+    about = About(pod, version("tidegate-web"), limits, settings.backends)
     audience = Audience()
     peers = Peers(web_tier, audience.present)
     status = LiveStatus(about, Snapshot(metrics, balancer, router, web_tier, peers), lifecycle, audience)
     ops = make_ops_app(metrics, lifecycle, status, peers)
 
-    limits = ConnectionLimits(settings.max_connections, metrics.shed.labels("connections").inc)
+    connections = ConnectionLimits(settings.max_connections, metrics.shed.labels("connections").inc)
 
     async with contextlib.AsyncExitStack() as stack:
         ops_port = Port(settings.host, settings.ops_port, "TIDEGATE_OPS_PORT")
-        await stack.enter_async_context(apart(partial(listening, ops, ops_port, limits), "ops"))
+        await stack.enter_async_context(apart(partial(listening, ops, ops_port, connections), "ops"))
         stack.push_async_callback(balancer.close)
         stack.push_async_callback(serving.close)
         for work in (
@@ -97,7 +100,7 @@ async def serve(settings: Settings) -> None:
         port = Port(settings.host, settings.http_port, "TIDEGATE_HTTP_PORT", tls)
         # The fast way does not know the headers that pages of other origins need
         fast = None if settings.cors_origins else front
-        async with listening(app, port, limits, finish, fast) as address:
+        async with listening(app, port, connections, finish, fast) as address:
             lifecycle.listening = True
             log.info("listening", extra={"address": address, "backends": settings.backends})
             await stop.wait()

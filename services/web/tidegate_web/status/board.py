@@ -118,17 +118,17 @@ class Board:
         return _clock(self._history.samples[-1].unix_s)
 
     def _figures(self, now: Sample) -> list[Figure]:
-        limits = self._about.limits
+        at_work, waiting = self._about.limits.of(now.serving)
         return [
             Figure("Requests", number(now.rate), "/ s", f"{number(now.inflight)} being answered"),
             Figure("Median latency", *duration(now.p50_ms), "p50 of the last second"),
             Figure("p99 latency", *duration(now.p99_ms), "99 % were faster, last second"),
             Figure(
                 "Pending", number(now.pending), "rows", f"{number(now.pending_average)} on average over 15 s",
-                bad=now.pending > limits.inflight,
+                bad=now.pending > at_work,
             ),
             Figure(
-                "Refused", number(now.refused_rate), "/ s", f"past {limits.inflight} at work, {limits.queue} waiting",
+                "Refused", number(now.refused_rate), "/ s", f"past {at_work} at work, {waiting} waiting",
                 bad=now.refused_rate > 0,
             ),
             Figure(
@@ -181,6 +181,7 @@ class Board:
     def _charts(self) -> list[Chart]:
         samples = list(self._history.samples)
         now = samples[-1]
+        at_work, _ = self._about.limits.of(now.serving)
 
         def line(name: str, style: str, field: str, *, stepped: bool = False) -> Line:
             points = [(sample.unix_s, getattr(sample, field)) for sample in samples]
@@ -225,8 +226,8 @@ class Board:
             ),
             chart(
                 "Pending predictions",
-                f"rows, limit {self._about.limits.inflight}",
-                Axes(floor=10, limit=self._about.limits.inflight),
+                f"rows, limit {at_work}",
+                Axes(floor=10, limit=at_work),
                 *everywhere("all_pending", now.all_pending),
                 (line("pending", "web", "pending"), number(now.pending)),
                 (line("mean of 15 s", "serving", "pending_average"), number(now.pending_average)),

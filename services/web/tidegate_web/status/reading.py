@@ -97,10 +97,20 @@ class Limits:
     Attributes:
         inflight: Predictions worked on at once.
         queue: Predictions that may wait.
+        per_backend: Whether both are for each model server in use.
     """
 
     inflight: int
     queue: int
+    per_backend: bool = False
+
+    def times(self, backends: int) -> int:
+        """Return how often both count with so many model servers; once without any, so that somebody is told why."""
+        return max(1, backends) if self.per_backend else 1
+
+    def of(self, backends: int) -> tuple[int, int]:
+        """Return both with so many model servers."""
+        return self.inflight * self.times(backends), self.queue * self.times(backends)
 
 
 @dataclass(frozen=True, slots=True)
