@@ -17,11 +17,9 @@ from math import ceil
 from pathlib import Path
 
 from tidegate_hpa import arrivals, knee, planning, terminal
-from tidegate_hpa.autoscaler import Autoscaler
 from tidegate_hpa.fleet import Delays
-from tidegate_hpa.planning import PENDING, Plan
-from tidegate_hpa.score import Score, score
-from tidegate_hpa.simulation import simulate
+from tidegate_hpa.planning import Plan
+from tidegate_hpa.score import Score
 
 HERE = Path(__file__).parent
 SAMPLES = HERE.parent / "loadtest" / "samples"
@@ -33,14 +31,6 @@ LEARNED_S = 2 * 24 * 3600
 DELAYS = Delays(pod_start_s=8.0, pod_start_spread=0.2)
 
 
-def scored(load: list[float], plan: Plan, scaler: Autoscaler) -> Score:
-    """Return how an HPA does on a load."""
-    capacity = plan.capacity()
-    start = max(scaler.min_replicas, capacity.needed(load[0], plan.slo_s, scaler.max_replicas))
-    trajectory = simulate(load, capacity, DELAYS, scaler, replicas=start, signals={PENDING: "pending"}, seed=1)
-    return score(trajectory, capacity, DELAYS, plan.slo_s, (1, scaler.max_replicas))
-
-
 def compared(name: str, measured: knee.Knee) -> dict[str, Score]:
     """Plan on the first half of a trace, and score the plan and its rivals on the second."""
     seconds = arrivals.read(SAMPLES / name)
@@ -50,8 +40,8 @@ def compared(name: str, measured: knee.Knee) -> dict[str, Score]:
     first, second = load[max(0, half - LEARNED_S) : half], load[half:]
     draft = Plan(measured, 0.3, 1, ceil(1.5 * PEAK_PODS), 300, measured.slo_s)
     tried = planning.search(draft, first, DELAYS, seed=1)
-    usual = {f"CPU {percent} %": planning.default(percent, 1, draft.max_replicas) for percent in (80, 50)}
-    costs = {title: scored(first, draft, scaler) for title, scaler in usual.items()}
+    usual = {f"CPU {percent} %": planning.default(percent, 1, draft.max_replicas) for percent in planning.PLAIN_CPU}
+    costs = {title: planning.scored(draft, scaler, first, DELAYS, seed=1) for title, scaler in usual.items()}
     oracle = costs["CPU 80 %"].oracle_pod_hours
     budgets = {
         "oracle + 15 %": 1.15 * oracle,
@@ -62,11 +52,13 @@ def compared(name: str, measured: knee.Knee) -> dict[str, Score]:
         **usual,
         **{f"planned for {title}: {settings(plan)}": plan.autoscaler() for title, plan in plans.items()},
     }
-    return {title: scored(second, draft, scaler) for title, scaler in scalers.items()}
+    return {title: planning.scored(draft, scaler, second, DELAYS, seed=1) for title, scaler in scalers.items()}
 
 
 def settings(plan: Plan) -> str:
     """Return what was chosen, in short."""
+    if plan.plain_cpu is not None:
+        return f"plain CPU {plan.plain_cpu} %, min {plan.min_replicas}"
     way = "eager" if plan.scale_up is planning.EAGER else "usual"
     signal = "pending" if plan.on_pending else "CPU"
     return f"{signal}, headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}, {way}"

@@ -3,9 +3,11 @@
 import json
 import os
 import random
+import re
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from html import unescape
 
 from locust import FastHttpUser, User, between
 from locust.contrib.fasthttp import ResponseContextManager
@@ -15,7 +17,12 @@ from ledger import Route
 from settings import Settings, SettingsError, read
 
 AND_GATE = "and_gate"
-"""The model that has users of its own, one of them with a browser."""
+"""The model whose API user draws rows anew, and knows what is right."""
+
+Files = Mapping[str, tuple[str, bytes]]
+
+PAGE_ERROR = re.compile(r'<p class="error"[^>]*>([^<]+)')
+REASON_CHARACTERS = 160
 
 ROWS = (1, 1, 1, 4, 32)
 """Rows of a request, unless --rows or a scenario says how many."""
@@ -41,8 +48,8 @@ class PacedUser(User):
 
     abstract = True
 
-    due_ns: int | None = None
-    """When the arrival that this user sends next was due; None where none is due."""
+    due_ns: int = 0
+    """When the arrival that this user is busy with was due, in an open loop."""
 
     def on_start(self) -> None:
         """Seed the user; in an open loop, wait for something to do."""
@@ -64,28 +71,24 @@ class PacedUser(User):
         """Draw how many rows to send."""
         return int(self.environment.parsed_options.rows) or self.source.choice(ROWS)
 
-    def begin(self) -> int | None:
-        """Take the arrival that a request is for.
+    def begin(self) -> int:
+        """Take the arrival that a request is for; in a closed loop, each request is one.
 
         Returns:
-            When it was due, since the start of the run. None for further requests of a task in an open loop, which no
-            arrival stands for.
+            When it was due, in nanoseconds since the start of the run.
         """
-        if self.state.dispatcher is None:
-            now = self.state.now_ns()
-            self.state.ledger.sent(now, now)
-            return now
-        due, self.due_ns = self.due_ns, None
-        return due
+        if self.state.dispatcher:
+            return self.due_ns
+        now = self.state.now_ns()
+        self.state.ledger.sent(now, now)
+        return now
 
-    def finish(self, due_ns: int | None, route: Route, *, right: bool) -> float | None:
+    def finish(self, due_ns: int, route: Route, *, right: bool) -> float:
         """Count an answer.
 
         Returns:
-            Its latency from the intended start in milliseconds; None where no arrival stands for the request.
+            Its latency from the intended start in milliseconds.
         """
-        if due_ns is None:
-            return None
         now = self.state.now_ns()
         self.state.ledger.answered(due_ns, now, route, right=right)
         return (now - due_ns) / 1e6
@@ -105,7 +108,9 @@ class CheckedUser(PacedUser, FastHttpUser):
         *,
         name: str,
         data: str | dict[str, str] | None = None,
+        files: Files | None = None,
         headers: dict[str, str] | None = None,
+        more: bool = False,
     ) -> bool:
         """Send a request, judge its answer and count it.
 
@@ -115,17 +120,22 @@ class CheckedUser(PacedUser, FastHttpUser):
             wrong: Says what is wrong with an answer of status 200; empty when nothing is.
             name: Under which it is counted.
             data: The body, or the fields of a form.
+            files: Of the form: name and bytes by field.
             headers: Besides Locust's own.
+            more: Whether another request follows a right answer, with which an open loop's arrival is answered.
 
         Returns:
             Whether the answer was right.
         """
         due_ns = self.begin()
-        with self.client.request(method, path, data=data, headers=headers, name=name, catch_response=True) as response:
+        with self.client.request(
+            method, path, data=data, files=files, headers=headers, name=name, catch_response=True
+        ) as response:
             problem = refused(response) or wrong(response)
-            latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
-            if latency_ms is not None and self.state.dispatcher:
-                response.request_meta["response_time"] = latency_ms
+            if problem or not more or not self.state.dispatcher:
+                latency_ms = self.finish(due_ns, _route_of(response), right=not problem)
+                if self.state.dispatcher:
+                    response.request_meta["response_time"] = latency_ms
             settle(response, problem)
         return not problem
 
@@ -160,7 +170,7 @@ def refused(response: ResponseContextManager, status: int = 200) -> str:
     if not response.status_code:
         return f"no answer: {getattr(response, 'error', 'connection closed')!r}"
     if response.status_code != status:
-        return f"expected status {status}, came {response.status_code}"
+        return f"expected status {status}, came {response.status_code}{_reason(response)}"
     return ""
 
 
@@ -180,6 +190,17 @@ def parsed(response: ResponseContextManager) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def _reason(response: ResponseContextManager) -> str:
+    """Tell what a request was refused for. What came of load or of a fault has other words each time."""
+    if not 400 <= response.status_code < 429:  # noqa: PLR2004 a client's mistakes
+        return ""
+    said = parsed(response)
+    if isinstance(said, dict):
+        return f": {str(said.get('error'))[:REASON_CHARACTERS]}"
+    found = PAGE_ERROR.search(str(said))
+    return f": {unescape(found[1])[:REASON_CHARACTERS]}" if found else ""
 
 
 def _header(response: ResponseContextManager, name: str) -> str:

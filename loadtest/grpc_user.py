@@ -49,7 +49,6 @@ class GrpcUser(PacedUser):
     def predict(self) -> None:
         """Send rows and check every answer; first of all, learn what fits."""
         due_ns = self.begin()
-        started_ns = self.state.now_ns()
         version, problem = "", ""
         try:
             payload = self.payload or self._learn()
@@ -64,7 +63,7 @@ class GrpcUser(PacedUser):
         self.environment.events.request.fire(
             request_type="GRPC",
             name=f"Predict {SETTINGS.model}",
-            response_time=latency_ms if latency_ms is not None else (self.state.now_ns() - started_ns) / 1e6,
+            response_time=latency_ms,
             response_length=0,
             exception=RuntimeError(problem) if problem else None,
             context={},

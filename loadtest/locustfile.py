@@ -1,4 +1,4 @@
-"""Locust's entry: its options, its verdict, and the two kinds of users of the AND gate.
+"""Locust's entry: its options, its verdict, and the API's user of the AND gate.
 
 locust -f loadtest --host http://127.0.0.1:8080
 locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiUser
@@ -7,7 +7,6 @@ locust -f loadtest --host http://127.0.0.1:8080 --headless -u 20 -r 5 -t 1m ApiU
 import json
 import logging
 import math
-import re
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
@@ -15,7 +14,6 @@ from typing import Any, TypeVar, cast
 
 import gevent
 from locust import events, task
-from locust.contrib.fasthttp import ResponseContextManager
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
@@ -24,8 +22,8 @@ import live_page
 import open_loop
 import run_state
 from checked import AND_GATE, SETTINGS, CheckedUser, predict_path
+from settings import HOST, is_host
 
-RESULT = re.compile(r'<output id="result" data-class="(\d)"')
 ANSWERS = {"instances": "predictions", "inputs": "outputs"}
 REPORT = "tidegate"
 logger = logging.getLogger(__name__)
@@ -65,14 +63,8 @@ def prepare(environment: Environment, **_: object) -> None:
     """Make this process keep accounts of its runs, begin their arrivals, and show them where there is a page."""
     is_worker = isinstance(environment.runner, WorkerRunner)
     options = cast("Namespace", environment.parsed_options)
-    if not is_worker and not options.user_classes:
-        environment.user_classes = [
-            kind for kind in environment.user_classes if not getattr(kind, "by_name_only", False)
-        ]
     if not is_worker:
-        for kind in environment.user_classes:
-            if reason := getattr(kind, "unusable", ""):
-                sys.exit(f"tidegate: {reason}")
+        _choose_users(environment, named=bool(options.user_classes))
 
     def start(**_: object) -> None:
         is_open = bool(options.open_loop)
@@ -94,6 +86,17 @@ def prepare(environment: Environment, **_: object) -> None:
     open_loop.install(environment, SETTINGS.load, SETTINGS.seed or 0)
     if environment.web_ui:
         live_page.install(environment, SETTINGS)
+
+
+def _choose_users(environment: Environment, *, named: bool) -> None:
+    """Leave out users that run when they are named; end a run that cannot go anywhere."""
+    if environment.host and not is_host(environment.host):
+        sys.exit(f"tidegate: --host={environment.host}: expected {HOST}")
+    kinds = environment.user_classes
+    environment.user_classes = [kind for kind in kinds if named or not getattr(kind, "by_name_only", False)]
+    for kind in environment.user_classes:
+        if reason := getattr(kind, "unusable", ""):
+            sys.exit(f"tidegate: {reason}")
 
 
 @events.init.add_listener
@@ -138,31 +141,3 @@ def _problem(said: object, rows: list[and_gate.Row], key: str) -> str:
     if not isinstance(said, dict) or key not in said:
         return f"expected JSON with {key}, came {str(said)[:80]}"
     return and_gate.wrong(rows, said[key])
-
-
-class FormUser(CheckedUser):
-    """A person with a browser: opens the form, fills it in, reads the result off the page."""
-
-    abstract = SETTINGS.model != AND_GATE
-    weight = 1
-
-    @task
-    def fill_in_the_form(self) -> None:
-        """Open the form, send it, and check the class on the page."""
-        if not self.ask("GET", "/home", self._form_problem, name="form open"):
-            return
-        (row,) = and_gate.draw(1, self.source)
-        typed = {"model": "and_gate", "inputs.0": f"{row[0]:g}", "inputs.1": f"{row[1]:g}"}
-        self.ask("POST", "/home", lambda page: self._result_problem(page, row), name="form send", data=typed)
-
-    @staticmethod
-    def _form_problem(page: ResponseContextManager) -> str:
-        return "" if 'name="inputs.0"' in (page.text or "") else "expected a form with inputs.0, came another page"
-
-    @staticmethod
-    def _result_problem(page: ResponseContextManager, row: and_gate.Row) -> str:
-        found = RESULT.search(page.text or "")
-        if found is None:
-            return "expected a result on the page, came none"
-        wanted = and_gate.expected(row)
-        return "" if int(found[1]) == wanted else f"wrong class for {row}: expected {wanted}, came {found[1]}"

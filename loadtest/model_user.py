@@ -7,8 +7,10 @@ import json
 from functools import cache
 from time import sleep
 
+from gevent.event import AsyncResult
 from locust import task
 
+import run_state
 from checked import AND_GATE, SETTINGS, CheckedUser, parsed, predict_path, refused, settle
 from ledger import Route
 from payloads import Payload, Prepared, make_payload
@@ -50,8 +52,16 @@ class PayloadUser(CheckedUser):
         raise NotImplementedError
 
     def on_start(self) -> None:
-        """Learn what fits before there is something to do."""
-        self.payload = self._learn()
+        """Learn what fits before there is something to do; one user of this process asks for all."""
+        state = run_state.of(self.environment)
+        if state.learned is None:
+            state.learned = AsyncResult()
+            payload = None
+            try:
+                payload = self._learn()
+            finally:
+                state.learned.set(payload)
+        self.payload = state.learned.get()
         super().on_start()
 
     def _learn(self) -> Payload | None:
@@ -67,10 +77,11 @@ class PayloadUser(CheckedUser):
                 return None
 
 
-class ModelUser(PayloadUser):
-    """A program that uses the API with the model which the environment names."""
+class ApiUser(PayloadUser):
+    """A program that uses the API with the model which the environment names: in the place of the AND gate's own."""
 
     abstract = SETTINGS.model == AND_GATE
+    weight = 3
 
     def send(self, payload: Payload, rows: list[Prepared]) -> None:
         """Send rows over the API."""

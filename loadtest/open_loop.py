@@ -38,7 +38,10 @@ def install(environment: Environment, load: Load | None, seed: int) -> None:
     if isinstance(runner, WorkerRunner):
 
         def receive(msg: Any, **_: object) -> None:  # noqa: ANN401 Locust's message
-            run_state.of(environment).begin(due_ns(msg.data))
+            state = run_state.of(environment)
+            arrivals_ns = due_ns(msg.data)
+            state.get_ready()
+            state.begin(arrivals_ns)
 
         runner.register_message(MESSAGE, receive)
         return
@@ -60,6 +63,7 @@ def install(environment: Environment, load: Load | None, seed: int) -> None:
                 runner.send_message(MESSAGE, {**plan, "share": number, "of": len(names)}, client_id=name)
             state.begin([], plan["counts"])
         else:
+            state.get_ready()
             state.begin(due_ns({**plan, "share": 0, "of": 1}), plan["counts"])
 
     environment.events.spawning_complete.add_listener(begin)

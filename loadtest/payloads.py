@@ -4,12 +4,12 @@ import json
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import cycle, islice
 
 import and_gate
 import work
 from answers import agrees, malformed, rows_of
-from samples import Sample, class_names, endless, examples, find_card, read_card
+from samples import Sample, class_names, draw, examples, find_card, read_card
 from signatures import DEFAULT, Signature, choose, read_signatures
 
 POOL_ROWS = 64
@@ -64,11 +64,15 @@ class Payload:
 
     def wrong_rows(self, rows: Sequence[Prepared], found: Sequence[object]) -> str:
         """Say what is wrong with what a model said of each row: its form, or that it is not what is expected."""
-        for row, answer in zip(rows, found, strict=True):
-            if problem := malformed(answer, self.signature):
-                return problem
-            if agrees(row.expected, answer, self.names) is False:
-                return f"wrong answer for {row.text[:60]}: expected {row.expected}, came {str(answer)[:80]}"
+        problems = (self.wrong_row(row, answer) for row, answer in zip(rows, found, strict=True))
+        return next(filter(None, problems), "")
+
+    def wrong_row(self, row: Prepared, answer: object, best: int | None = None) -> str:
+        """Say what is wrong with what a model said of a row; `best` is its class where not all the shares are told."""
+        if problem := malformed(answer, self.signature):
+            return problem
+        if agrees(row.expected, answer, self.names, best) is False:
+            return f"wrong answer for {row.text[:60]}: expected {row.expected}, came {str(answer)[:80]}"
         return ""
 
 
@@ -113,7 +117,7 @@ def payload_for(
     drawn = _known(model, signature, source, iterations)
     pool: list[Prepared] = []
     characters = 0
-    for sample in islice(drawn or endless(signature, examples(card, signature), source), POOL_ROWS):
+    for sample in islice(drawn or _by_card(signature, examples(card, signature), source), POOL_ROWS):
         pool.append(Prepared(json.dumps(sample.row), sample.inputs or {}, sample.expected))
         characters += len(pool[-1].text)
         if characters > POOL_CHARACTERS:
@@ -128,6 +132,15 @@ def _known(model: str, signature: Signature, source: random.Random, iterations: 
     if model == "work" and signature.inputs.keys() == {"seed", "iterations"}:
         return _of_work(signature, source, iterations)
     return None
+
+
+def _by_card(signature: Signature, like: Sequence[Sample], source: random.Random) -> Iterator[Sample]:
+    """Give examples and drawn rows by turns: half of the answers can be held against the card."""
+    for example in cycle(like):
+        yield example
+        yield draw(signature, like, source)
+    while True:
+        yield draw(signature, (), source)
 
 
 def _of_the_gate(signature: Signature, source: random.Random) -> Iterator[Sample]:

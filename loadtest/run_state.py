@@ -5,6 +5,7 @@ It hangs on Locust's Environment, not on this module: Locust imports each module
 
 from collections.abc import Sequence
 from time import monotonic_ns
+from typing import TYPE_CHECKING
 
 import gevent
 from locust.env import Environment
@@ -12,7 +13,13 @@ from locust.env import Environment
 from dispatcher import Dispatcher
 from ledger import Ledger
 
+if TYPE_CHECKING:
+    from gevent.event import AsyncResult
+
 ATTRIBUTE = "tidegate_run"
+
+LEARN_S = 0.5
+"""How long arrivals are put off until a gateway tells what its model takes: less than `shapes.MARGIN_S`."""
 
 
 class RunState:
@@ -22,6 +29,9 @@ class RunState:
         environment: Locust's.
         slo_ms: An answer that takes longer is too late.
         open_loop: Whether arrivals come at intended times, from `begin` on; else the run's time starts at once.
+
+    Attributes:
+        learned: What this process's users send, once the first of them has asked; None while nobody needs to.
     """
 
     def __init__(self, environment: Environment, slo_ms: float, *, open_loop: bool) -> None:
@@ -32,6 +42,7 @@ class RunState:
         self.planned: Sequence[int] = ()
         self._ended_ns: int | None = None
         self._greenlet: gevent.Greenlet | None = None
+        self.learned: AsyncResult | None = None
 
     @property
     def begun(self) -> bool:
@@ -42,6 +53,12 @@ class RunState:
     def under_way(self) -> bool:
         """Whether it has started and not ended."""
         return self.begun and self._ended_ns is None
+
+    def get_ready(self) -> None:
+        """Wait until users know what to send: those who ask for it first would leave the first arrivals unsent."""
+        gevent.sleep(0)  # they have been started, and not run yet
+        if self.learned:
+            self.learned.wait(LEARN_S)
 
     def begin(self, due_ns: Sequence[int], planned: Sequence[int] = ()) -> None:
         """Start the run's time, and hand out arrivals where there are any to hand out here.

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TypeVar, cast
+from urllib.parse import urlsplit
 
 from arrivals import PROCESSES, SHAPES, ArrivalError, Process, rates, trace_seconds
 from scenarios import SCENARIOS, TRACES, Scenario
@@ -39,6 +40,8 @@ PERIODS = 3
 PEAK_RPS = 100.0
 BASE_SHARE = 0.1
 """The bottom of a shape, as a share of its top, unless told otherwise."""
+
+HOST = "http://… or https://…, with a port up to 65535 where it has one"
 
 Value = TypeVar("Value")
 
@@ -96,6 +99,20 @@ class Settings:
     load: Load | None
 
 
+def is_host(text: str) -> bool:
+    """Whether requests can go there."""
+    try:
+        parts = urlsplit(text)
+        return (
+            parts.scheme in {"http", "https"}
+            and bool(parts.hostname)
+            and parts.port != 0
+            and not re.search(r"\s", text)
+        )
+    except ValueError:  # a port that is none
+        return False
+
+
 def read(environment: Mapping[str, str]) -> Settings:
     """Read the settings; an empty one counts as absent.
 
@@ -110,7 +127,7 @@ def read(environment: Mapping[str, str]) -> Settings:
     source = _Source(given)
     scenario = source.one_of("SCENARIO", SCENARIOS)
     return Settings(
-        host=source.like("HOST", r"https?://[^/\s]+(/\S*)?", "http://… or https://…", "http://127.0.0.1:8080"),
+        host=source.host("HOST", "http://127.0.0.1:8080"),
         grpc_host=source.like("GRPC_HOST", r"[^/\s]+:\d+", "host:port", "127.0.0.1:8500"),
         model=given.get("MODEL", scenario.model if scenario else "and_gate"),
         cards=source.folder("CARDS"),
@@ -154,6 +171,14 @@ class _Source:
             return text
 
         return cast("str", self._read(name, parse, expected, default))
+
+    def host(self, name: str, default: str) -> str:
+        def parse(text: str) -> str:
+            if not is_host(text):
+                raise ValueError
+            return text
+
+        return cast("str", self._read(name, parse, HOST, default))
 
     def folder(self, name: str) -> str | None:
         def parse(text: str) -> str:

@@ -162,8 +162,7 @@ def normalize(hpa: Autoscaler, memory: Memory, current: int, recommendation: int
     """Stabilise a recommendation and keep it within limits, by the HPA's behavior if it has one."""
     bounds = Bounds(current, hpa.min_replicas, hpa.max_replicas)
     if hpa.behavior is None:
-        window = settings.downscale_stabilization / SECOND
-        return normalize_desired_replicas(memory, bounds, recommendation, window)
+        return normalize_desired_replicas(memory, bounds, recommendation, settings.downscale_stabilization)
     behavior = maybe_init_scale_down_stabilization_window(hpa.behavior, settings.downscale_stabilization // SECOND)
     return normalize_desired_replicas_with_behaviors(memory, bounds, recommendation, behavior)
 

@@ -117,8 +117,8 @@ def read(path: Path, cores: float | None = None) -> Knee:
         tier=node.text("tier"),
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         rows=node.integer("rows") or 1,
-        slo_s=_number(slo, "latency_ms") / 1000,
-        capacity_rps=_number(found, "capacity_rps"),
+        slo_s=_positive(slo, "latency_ms") / 1000,
+        capacity_rps=_positive(found, "capacity_rps"),
         steps=_by_load([_step(step) for step in node.members("steps") if step.boolean("valid")]),
     )
     _check(path, found, knee)
@@ -168,7 +168,7 @@ def _average(values: list[float | None]) -> float | None:
 
 def _step(node: Node) -> Step:
     return Step(
-        offered_rps=_number(node, "offered_rps"),
+        offered_rps=_positive(node, "offered_rps"),
         p50_s=_seconds(node, "p50_ns"),
         p99_s=_seconds(node, "p99_ns"),
         mean_pending=node.number("mean_pending"),
@@ -181,6 +181,13 @@ def _number(node: Node, key: str) -> float:
     if value is None:
         raise InputError(f"{node.path}: expected a number {key!r}, found none")
     return float(value)
+
+
+def _positive(node: Node, key: str) -> float:
+    value = _number(node, key)
+    if value <= 0:
+        raise InputError(f"{node.path}.{key}: expected a number above 0, got {value:g}")
+    return value
 
 
 def _seconds(node: Node, key: str) -> float | None:

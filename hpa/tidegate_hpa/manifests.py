@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Rows that TF Serving takes in a call if nobody says otherwise
 _LARGEST_CALL: Final = 1000
+_KEDA_BEHAVIOR: Final = "/spec/advanced/horizontalPodAutoscalerConfig/behavior"
 _CONTAINERS = {"web": "web", "serving": "serving"}
 
 
@@ -45,8 +46,14 @@ def provenance(plan: Plan) -> list[str]:
     return [
         f"Planned from the knee of one {plan.knee.tier} replica, sha256 {plan.knee.sha256}:",
         f"{plan.knee.capacity_rps:.4g} requests/s within {plan.knee.slo_s * 1000:g} ms at the 99th percentile.",
-        f"Objective {plan.slo_s * 1000:g} ms, headroom {plan.headroom:.0%}: {plan.rps_per_pod:.4g} requests/s a pod.",
+        f"Objective {plan.slo_s * 1000:g} ms, {_aim(plan)}.",
     ]
+
+
+def _aim(plan: Plan) -> str:
+    if plan.plain_cpu is not None:
+        return f"CPU alone at {plan.plain_cpu} % of what it uses there, and no behavior"
+    return f"headroom {plan.headroom:.0%}: {plan.rps_per_pod:.4g} requests/s a pod"
 
 
 def batching(plan: Plan) -> str:
@@ -64,7 +71,7 @@ def batching(plan: Plan) -> str:
         "enable_large_batch_splitting { value: true }\n"
         "batch_timeout_micros { value: 0 }\n"
         f"num_batch_threads {{ value: {cores} }}\n"
-        f"max_enqueued_batches {{ value: {max(plan.held_per_gateway, math.ceil(largest / size))} }}\n"
+        f"max_enqueued_batches {{ value: {max(plan.sent_per_gateway, math.ceil(largest / size))} }}\n"
     )
 
 
@@ -92,7 +99,9 @@ def _record(plan: Plan) -> dict[str, object]:
         "pending_target": None if plan.pending_target_m is None else quantity.canonical(plan.pending_target_m),
         "cpu_request_m": plan.cpu_request_m,
         "cpu_target": plan.cpu_target,
-        "held_per_gateway": plan.held_per_gateway,
+        "plain_cpu": plan.plain_cpu,
+        "sent_per_gateway": plan.sent_per_gateway,
+        "queued_per_gateway": plan.queued_per_gateway,
     }
 
 
@@ -108,8 +117,12 @@ def _rules(rules: ScalingRules) -> dict[str, object]:
     }
 
 
-def _behavior(plan: Plan) -> dict[str, object]:
-    return {"scaleUp": _rules(plan.behavior.scale_up), "scaleDown": _rules(plan.behavior.scale_down)}
+def _behavior(plan: Plan) -> dict[str, object] | None:
+    """The behavior; None takes away the one that is there."""
+    behavior = plan.behavior
+    if behavior is None:
+        return None
+    return {"scaleUp": _rules(behavior.scale_up), "scaleDown": _rules(behavior.scale_down)}
 
 
 def _hpa(plan: Plan) -> dict[str, object]:
@@ -158,14 +171,15 @@ def _scaled_object(plan: Plan) -> dict[str, object]:
     values: dict[str, object] = {
         "/spec/minReplicaCount": plan.min_replicas,
         "/spec/maxReplicaCount": plan.max_replicas,
-        "/spec/advanced/horizontalPodAutoscalerConfig/behavior": _behavior(plan),
         "/spec/triggers/1/metadata/value": str(plan.cpu_target),
     }
     if plan.pending_target_m is not None:
         values["/spec/triggers/0/metadata/targetValue"] = str(plan.pending_target_m / 1000)
+    behavior = _behavior(plan)
     operations: list[dict[str, object]] = [
         {"op": "add", "path": "/metadata/annotations/tidegate~1plan", "value": " ".join(provenance(plan))},
         *({"op": "replace", "path": path, "value": value} for path, value in values.items()),
+        {"path": _KEDA_BEHAVIOR, **({"op": "replace", "value": behavior} if behavior else {"op": "remove"})},
     ]
     if not plan.on_pending:
         operations.append({"op": "remove", "path": "/spec/triggers/0"})
@@ -176,11 +190,9 @@ def _scaled_object(plan: Plan) -> dict[str, object]:
 
 
 def _gateway(plan: Plan) -> dict[str, object]:
-    held = plan.held_per_gateway
-    inflight = max(1, held // 2)
     env = [
-        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(inflight)},
-        {"name": "TIDEGATE_MAX_QUEUE", "value": str(held - inflight)},
-        {"name": "TIDEGATE_LIMITS_PER_BACKEND", "value": "1"},
+        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(plan.sent_per_gateway)},
+        {"name": "TIDEGATE_MAX_QUEUE", "value": str(plan.queued_per_gateway)},
+        {"name": "TIDEGATE_INFLIGHT_PER_BACKEND", "value": "1"},
     ]
     return _deployment("tidegate-web", {"name": _CONTAINERS["web"], "env": env})

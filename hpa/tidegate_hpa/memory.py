@@ -1,13 +1,15 @@
 """What the controller remembers of one HPA between syncs: recommendations and its own rescales.
 
 Source: kubernetes v1.35.0, pkg/controller/podautoscaler/horizontal.go. Ages are seconds before now: the clock stays
-outside.
+outside. They are compared in nanoseconds, as fine as the controller's clock is: a sum of floats misses by less.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
+
+from .timestamps import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,6 +26,11 @@ class Recommendation:
     replicas: int
     age: Age = 0
 
+    @property
+    def age_ns(self) -> int:
+        """The age in nanoseconds."""
+        return round(self.age * SECOND)
+
 
 @dataclass(frozen=True)
 class ScaleEvent:
@@ -31,6 +38,11 @@ class ScaleEvent:
 
     change: int
     age: Age = 0
+
+    @property
+    def age_ns(self) -> int:
+        """The age in nanoseconds."""
+        return round(self.age * SECOND)
 
 
 @dataclass(frozen=True)
@@ -80,11 +92,11 @@ def store_scale_event(memory: Memory, behavior: Behavior | None, previous: int, 
     if behavior is None:
         return memory
     if new > previous:
-        longest = get_longest_policy_period(behavior.scale_up)
-        events = stored(memory.scale_up_events, ScaleEvent(new - previous), lambda event: event.age > longest)
+        longest = get_longest_policy_period(behavior.scale_up) * SECOND
+        events = stored(memory.scale_up_events, ScaleEvent(new - previous), lambda event: event.age_ns > longest)
         return replace(memory, scale_up_events=events)
-    longest = get_longest_policy_period(behavior.scale_down)
-    events = stored(memory.scale_down_events, ScaleEvent(previous - new), lambda event: event.age > longest)
+    longest = get_longest_policy_period(behavior.scale_down) * SECOND
+    events = stored(memory.scale_down_events, ScaleEvent(previous - new), lambda event: event.age_ns > longest)
     return replace(memory, scale_down_events=events)
 
 
@@ -95,4 +107,4 @@ def get_longest_policy_period(rules: ScalingRules) -> int:
 
 def get_replicas_change_per_period(period_seconds: int, events: Sequence[ScaleEvent]) -> int:
     """Return how many replicas the rescales of one direction within a period come to (getReplicasChangePerPeriod)."""
-    return sum(event.change for event in events if event.age < period_seconds)
+    return sum(event.change for event in events if event.age_ns < period_seconds * SECOND)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from .capacity import Capacity
 from .errors import InputError
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .node import Node
+
+# A step is a second, and every pod is created by a query
+_LEAST: Final = {"sync_s": 1, "creation_per_s": 0.001}
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,12 @@ def _numbers(node: Node, kind: type[Capacity | Delays]) -> dict[str, Any]:
     names = {member.name for member in fields(kind)}
     _only_known(node, names)
     found = {name: node.integer(name) if name in whole else node.number(name) for name in names}
-    return {name: value for name, value in found.items() if value is not None}
+    given = {name: value for name, value in found.items() if value is not None}
+    for name, value in given.items():
+        least = _LEAST.get(name, 0)
+        if value < least:
+            raise InputError(f"{node.path}.{name}: expected a number from {least:g} on, got {value:g}")
+    return given
 
 
 def _signal(name: str, shown: str) -> Signal:

@@ -22,7 +22,7 @@ R = TypeVar("R")
 def kind_of(value: object) -> str:
     """Return what a JSON value is, for an error."""
     names = {dict: "an object", list: "a list", bool: "a boolean", type(None): "null"}
-    return names.get(type(value), repr(value))
+    return names.get(type(value), str(value) if isinstance(value, Decimal) else repr(value))
 
 
 def _is_number(value: object) -> TypeGuard[int | float | Decimal]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from .machine import MAX_INT32, MIN_INT32, converted_to_int32, wrapped_int32
 from .memory import Memory, Recommendation, get_replicas_change_per_period, stored
+from .timestamps import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -71,10 +72,10 @@ class Normalized:
 
 
 def normalize_desired_replicas(
-    memory: Memory, bounds: Bounds, recommendation: int, downscale_stabilization_seconds: float
+    memory: Memory, bounds: Bounds, recommendation: int, downscale_stabilization: int
 ) -> Normalized:
     """Normalise without a behavior (normalizeDesiredReplicas)."""
-    stabilized, memory = stabilize_recommendation(memory, recommendation, downscale_stabilization_seconds)
+    stabilized, memory = stabilize_recommendation(memory, recommendation, downscale_stabilization)
     limited, limit = convert_desired_replicas_with_rules(bounds, stabilized)
     able = _DOWN_STABILIZED if stabilized != recommendation else _READY
     return Normalized(recommendation, stabilized, limited, able, limit, memory)
@@ -99,11 +100,11 @@ def maybe_init_scale_down_stabilization_window(behavior: Behavior, seconds: int)
     return replace(behavior, scale_down=replace(behavior.scale_down, stabilization_window_seconds=seconds))
 
 
-def stabilize_recommendation(memory: Memory, recommendation: int, window: float) -> tuple[int, Memory]:
-    """Return the highest recommendation of the window, and the memory with the new one (stabilizeRecommendation)."""
+def stabilize_recommendation(memory: Memory, recommendation: int, window: int) -> tuple[int, Memory]:
+    """Return the highest of the window (nanoseconds), and the memory with the new one (stabilizeRecommendation)."""
     recent = memory.recommendations or ()
-    highest = max([recommendation, *(r.replicas for r in recent if r.age <= window)])
-    entries = stored(recent, Recommendation(recommendation), lambda entry: entry.age > window)
+    highest = max([recommendation, *(r.replicas for r in recent if r.age_ns <= window)])
+    entries = stored(recent, Recommendation(recommendation), lambda entry: entry.age_ns > window)
     return highest, replace(memory, recommendations=entries)
 
 
@@ -112,12 +113,12 @@ def stabilize_recommendation_with_behaviors(
 ) -> tuple[int, Reason, Memory]:
     """Keep what runs between the windows' lowest and highest recommendation (stabilizeRecommendationWithBehaviors)."""
     recent = memory.recommendations or ()
-    up = behavior.scale_up.stabilization_window_seconds or 0
-    down = behavior.scale_down.stabilization_window_seconds or 0
-    lowest = min([recommendation, *(r.replicas for r in recent if r.age < up)])
-    highest = max([recommendation, *(r.replicas for r in recent if r.age < down)])
+    up = (behavior.scale_up.stabilization_window_seconds or 0) * SECOND
+    down = (behavior.scale_down.stabilization_window_seconds or 0) * SECOND
+    lowest = min([recommendation, *(r.replicas for r in recent if r.age_ns < up)])
+    highest = max([recommendation, *(r.replicas for r in recent if r.age_ns < down)])
     stabilized = min(max(current_replicas, lowest), highest)
-    entries = stored(recent, Recommendation(recommendation), lambda entry: entry.age > up and entry.age > down)
+    entries = stored(recent, Recommendation(recommendation), lambda entry: entry.age_ns > max(up, down))
     reason = _UP_STABILIZED if recommendation >= current_replicas else _DOWN_STABILIZED
     return stabilized, reason, replace(memory, recommendations=entries)
 

@@ -14,7 +14,7 @@ from .score import score
 from .simulation import simulate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from .capacity import Capacity
     from .fleet import Delays
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
 
 PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
-_LEAST_HELD: Final = 4
+_LEAST_QUEUED: Final = 3
 EAGER: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
 _HEADROOMS: Final = (0.1, 0.3, 0.5, 0.7)
 _WINDOWS_S: Final = (60, 300, 600)
+PLAIN_CPU: Final = (80, 50)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class Plan:
         scale_up: how fast it goes up; fourfold within a sync if it is not said.
         on_pending: scale on pending predictions where they were measured, beside CPU; else on CPU alone.
         gateways: that share what the model servers are to hold; one, if the web tier may shrink to one.
+        plain_cpu: a CPU target in per cent, and nothing else: no pending, no behavior, whatever the headroom; None if
+            the target comes from the headroom.
     """
 
     knee: Knee
@@ -55,6 +58,12 @@ class Plan:
     scale_up: ScalingRules = EAGER
     on_pending: bool = True
     gateways: int = 1
+    plain_cpu: int | None = None
+
+    def plainly(self, cpu_percent: int) -> Plan:
+        """Return the same bounds with what most people have: CPU alone, no behavior."""
+        headroom = 1 - cpu_percent / 100
+        return replace(self, headroom=headroom, down_window_s=300, on_pending=False, plain_cpu=cpu_percent)
 
     @property
     def rps_per_pod(self) -> float:
@@ -81,23 +90,39 @@ class Plan:
     @property
     def cpu_target(self) -> int:
         """CPU in per cent of the request: the safety net where pending is the signal."""
+        if self.plain_cpu is not None:
+            return self.plain_cpu
         used, request = self.knee.at(self.rps_per_pod, "cores_used"), self.cpu_request_m
         return max(1, round(100_000 * used / request)) if used and request else 80
 
     @property
-    def held_per_gateway(self) -> int:
-        """Rows that a gateway lets in for each model server: its share of what one answers in half of the objective.
+    def sent_per_gateway(self) -> int:
+        """Rows that a gateway sends on for each model server: its share of what keeps one busy.
 
-        What is let in is then answered in time while more pods come, and the rest is refused at once. It is four times
-        what a pod is to hold at least, so that the signal can call for four times the fleet, as `EAGER` goes.
+        That is twice what a pod answers while a lone request takes, and at least twice what it is to hold at its
+        target, so that the signal can call for twice the fleet. Sent ahead, more would be joined to a call that one pod
+        works through row by row, where joining saves nothing, while the others are idle.
         """
-        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows
-        signalled = 4 * (self.pending_target_m or 0) / 1000
-        return max(_LEAST_HELD, math.ceil(max(in_time, signalled) / self.gateways))
+        lone_s = self.knee.steps[0].p50_s or self.slo_s
+        answered = self.knee.capacity_within(self.slo_s) * lone_s * self.knee.rows
+        return math.ceil(2 * max(answered, (self.pending_target_m or 0) / 1000) / self.gateways)
 
     @property
-    def behavior(self) -> Behavior:
+    def queued_per_gateway(self) -> int:
+        """Rows that wait in a gateway for whichever model server is free first, however many there are.
+
+        With those sent on to one pod they are the gateway's share of what it answers in half of the objective: what is
+        let in is then answered in time while more pods come, and the rest is refused at once. More pods empty the queue
+        faster, and need no longer one.
+        """
+        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows / self.gateways
+        return max(_LEAST_QUEUED, math.ceil(in_time) - self.sent_per_gateway)
+
+    @property
+    def behavior(self) -> Behavior | None:
         """Up as fast as `scale_up` says, down after the window."""
+        if self.plain_cpu is not None:
+            return None
         return Behavior(self.scale_up, ScalingRules(self.down_window_s, "Max", (Policy("Percent", 100, 15),)))
 
     def capacity(self) -> Capacity:
@@ -156,6 +181,8 @@ def search(
 ) -> list[Candidate]:
     """Simulate a grid of minima, headrooms, windows, ways up and signals; return what came out, in that order.
 
+    Plain CPU targets come first, so that the best of what was tried is no worse than what most people have.
+
     Args:
         plan: what stays the same: knee, maximum, objective.
         arrivals: requests per second.
@@ -163,25 +190,44 @@ def search(
         seed: of start times and phases.
         tell: told of each as it comes, with how many there were and how many there are to be.
     """
-    capacity = plan.capacity()
-    quiet = sorted(arrivals)[len(arrivals) // 10]
-    floor = max(1, math.ceil(quiet / plan.knee.capacity_rps))
-    minima = sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)})
     found: list[Candidate] = []
-    # Without either there is nothing to scale on
-    signals_on = [pending for pending in (True, False) if replace(plan, on_pending=pending).autoscaler().metrics]
-    grid = list(product(minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP), signals_on))
-    for minimum, headroom, window, up, pending in grid:
-        tried = replace(plan, min_replicas=minimum, headroom=headroom, down_window_s=window)
-        tried = replace(tried, scale_up=up, on_pending=pending)
-        start = max(minimum, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
-        signals: dict[str, Signal] = {PENDING: "pending"}
-        scaler = tried.autoscaler()
-        trajectory = simulate(arrivals, capacity, delays, scaler, replicas=start, signals=signals, seed=seed)
-        bounds = (plan.min_replicas, plan.max_replicas)
-        found.append(Candidate(tried, score(trajectory, capacity, delays, plan.slo_s, bounds)))
+    grid = list(_grid(plan, sorted(arrivals)[len(arrivals) // 10]))
+    for tried in grid:
+        found.append(Candidate(tried, scored(plan, tried.autoscaler(), arrivals, delays, seed=seed)))
         tell(found[-1], len(found), len(grid))
     return found
+
+
+def _grid(plan: Plan, quiet_rps: float) -> Iterator[Plan]:
+    floor = max(1, math.ceil(quiet_rps / plan.knee.capacity_rps))
+    minima = sorted({plan.min_replicas, max(plan.min_replicas, floor), max(plan.min_replicas, floor + 1)})
+    if plan.cpu_request_m is not None:
+        for minimum, percent in product(minima, PLAIN_CPU):
+            yield replace(plan, min_replicas=minimum).plainly(percent)
+    # Without either there is nothing to scale on
+    signals_on = [pending for pending in (True, False) if replace(plan, on_pending=pending).autoscaler().metrics]
+    for minimum, headroom, window, up, pending in product(
+        minima, _HEADROOMS, _WINDOWS_S, (EAGER, DEFAULT_SCALE_UP), signals_on
+    ):
+        tried = replace(plan, min_replicas=minimum, headroom=headroom, down_window_s=window)
+        yield replace(tried, scale_up=up, on_pending=pending)
+
+
+def scored(plan: Plan, scaler: Autoscaler, arrivals: Sequence[float], delays: Delays, *, seed: int = 0) -> Score:
+    """Return how an HPA does on a load.
+
+    Args:
+        plan: the pod, the objective, and the bounds of the oracle.
+        scaler: the HPA.
+        arrivals: requests per second.
+        delays: measured ones.
+        seed: of start times and phases.
+    """
+    capacity = plan.capacity()
+    start = max(scaler.min_replicas, capacity.needed(arrivals[0], plan.slo_s, plan.max_replicas))
+    signals: dict[str, Signal] = {PENDING: "pending"}
+    trajectory = simulate(arrivals, capacity, delays, scaler, replicas=start, signals=signals, seed=seed)
+    return score(trajectory, capacity, delays, plan.slo_s, (plan.min_replicas, plan.max_replicas))
 
 
 def pareto(candidates: Sequence[Candidate]) -> list[Candidate]:

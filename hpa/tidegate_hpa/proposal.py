@@ -56,6 +56,11 @@ class Proposal:
     groups: PodGroups | None = field(default=None, kw_only=True)
 
 
+def pods_in_words(count: int) -> str:
+    """Return a number of pods in words."""
+    return f"{count} pod" if count == 1 else f"{count} pods"
+
+
 def calc_replicas(current_replicas: int, sample: Sample, ratio_of: RatioOf, tolerances: Tolerances) -> Proposal:
     """Return the replicas that bring usage to its target (GetResourceReplicas and calcPlainMetricReplicas).
 
@@ -70,16 +75,17 @@ def calc_replicas(current_replicas: int, sample: Sample, ratio_of: RatioOf, tole
     """
     usage = ratio_of(sample.measured)
     scale_up_with_unready = sample.unready.entries > 0 and usage.ratio > 1.0
-    bounds = f"{1.0 - tolerances.scale_down:g} to {1.0 + tolerances.scale_up:g}"
     if not scale_up_with_unready and sample.missing.entries == 0:
         if tolerances.is_within(usage.ratio):
             return Proposal(
                 current_replicas,
                 usage,
-                (f"ratio {usage.ratio:g} is within {bounds}: {current_replicas} replicas stay",),
+                (f"ratio of that to the target {usage.ratio:g}, within the tolerance, {tolerances}",),
             )
         replicas = ceil_to_int32(usage.ratio * float(sample.ready_count))
-        return Proposal(replicas, usage, (f"ratio {usage.ratio:g} times {sample.ready_count} ready pods → {replicas}",))
+        counted = pods_in_words(sample.ready_count)
+        words = f"ratio of that to the target {usage.ratio:g}, times {counted}, rounded up → {replicas}"
+        return Proposal(replicas, usage, (words,))
     return _conservatively(current_replicas, sample, usage, ratio_of, tolerances)
 
 
@@ -89,15 +95,17 @@ def _conservatively(
     """The second look, with pods that have no figure of their own."""
     assumed, words = _assumed(sample, usage.ratio)
     ratio = ratio_of(assumed).ratio
-    words = (f"ratio {usage.ratio:g} of the pods with a figure", *words, f"with these the ratio is {ratio:g}")
+    words = (f"ratio of that to the target {usage.ratio:g}", *words)
     if tolerances.is_within(ratio):
-        return Proposal(current_replicas, usage, (*words, f"within tolerance: {current_replicas} replicas stay"))
+        return Proposal(current_replicas, usage, (*words, f"ratio then {ratio:g}, within the tolerance, {tolerances}"))
     if (usage.ratio < 1.0 < ratio) or (ratio < 1.0 < usage.ratio):
-        return Proposal(current_replicas, usage, (*words, f"the direction turned: {current_replicas} replicas stay"))
+        return Proposal(
+            current_replicas, usage, (*words, f"ratio then {ratio:g}, which is the other direction: nothing is done")
+        )
     replicas = ceil_to_int32(ratio * float(assumed.entries))
-    words = (*words, f"ratio {ratio:g} times {assumed.entries} pods → {replicas}")
+    words = (*words, f"ratio then {ratio:g}, times {pods_in_words(assumed.entries)}, rounded up → {replicas}")
     if (ratio < 1.0 and replicas > current_replicas) or (ratio > 1.0 and replicas < current_replicas):
-        return Proposal(current_replicas, usage, (*words, f"against the direction: {current_replicas} replicas stay"))
+        return Proposal(current_replicas, usage, (*words, "which is against that direction: nothing is done"))
     return Proposal(replicas, usage, words)
 
 
@@ -107,12 +115,18 @@ def _assumed(sample: Sample, ratio: float) -> tuple[Tally, tuple[str, ...]]:
     words: tuple[str, ...] = ()
     if sample.missing.entries and ratio < 1.0:
         used = replace(sample.missing, usage=total((sample.missing.usage, sample.missing_usage)))
-        figures, words = figures + used, (f"{sample.missing.entries} missing: taken to use their full share",)
+        figures, words = (
+            figures + used,
+            (f"missing pods ({sample.missing.entries}) are taken to use all that they may",),
+        )
     elif sample.missing.entries and ratio > 1.0:
-        figures, words = figures + sample.missing, (f"{sample.missing.entries} missing: taken to use nothing",)
+        figures, words = (
+            figures + sample.missing,
+            (f"missing pods ({sample.missing.entries}) are taken to use nothing",),
+        )
     if sample.unready.entries and ratio > 1.0:
         figures += sample.unready
-        words = (*words, f"{sample.unready.entries} unready: taken to use nothing")
+        words = (*words, f"unready pods ({sample.unready.entries}) are taken to use nothing")
     return figures, words
 
 
@@ -147,7 +161,11 @@ def per_pod(status_replicas: int, usage: int, target: int, tolerances: Tolerance
     ratio = quotient(usage, float(target) * float(status_replicas))
     current = Utilization(ratio, 0, average)
     if tolerances.is_within(ratio):
-        return Proposal(status_replicas, current, (f"ratio {ratio:g}: {status_replicas} replicas stay",))
+        return Proposal(
+            status_replicas, current, (f"ratio of that to the target {ratio:g}, within the tolerance, {tolerances}",)
+        )
     wanted = quotient(usage, target)
     replicas = ceil_to_int32(wanted)
-    return Proposal(replicas, current, (f"total / target per pod = {wanted:g} → {replicas}",))
+    return Proposal(
+        replicas, current, (f"the total is {wanted:g} times what one pod is to have, rounded up → {replicas}",)
+    )

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Final, Literal
 
 from .errors import InputError
-from .machine import saturate
+from .machine import MAX_INT64, saturate
 
 Format = Literal["DecimalSI", "BinarySI", "DecimalExponent"]
 
@@ -52,12 +52,12 @@ class Quantity:
     def approximate(self) -> float:
         """Return the float64 that the controller takes for a tolerance (Quantity.AsApproximateFloat64).
 
-        It is computed from the canonical form, in which the API server hands quantities out.
+        It is computed from the canonical form, in which the API server hands quantities out: in billionths at the
+        finest. What no int64 holds is cut there: no ratio comes near.
         """
-        mantissa, power = _canonical_decimal(self.unscaled, self.power)
-        if power >= 0:
-            return float(mantissa) * 10.0 ** min(power, 300)
-        return float(mantissa) * (1 / 10.0 ** min(-power, 300))
+        most = MAX_INT64 * 10**-_NANO
+        mantissa, power = _canonical_decimal(saturate(self.nano(), -most, most), _NANO)
+        return float(mantissa) * (10.0**power if power >= 0 else 1 / 10.0**-power)
 
 
 def milli_of(nano: int) -> int:

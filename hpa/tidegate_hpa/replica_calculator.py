@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from . import labels
 from .errors import MetricError
 from .machine import MAX_INT64, ceil_to_int64, quotient, saturate, total, truncated
-from .proposal import Proposal, Sample, calc_replicas, get_usage_ratio_replica_count, per_pod
+from .proposal import Proposal, Sample, calc_replicas, get_usage_ratio_replica_count, per_pod, pods_in_words
 from .requests import calculate_requests
 from .usage import (
     PodGroups,
@@ -201,7 +201,16 @@ class ReplicaCalculator:
             )
         except MetricError as error:
             raise error.within("unable to calculate ready pods") from None
-        return Proposal(replicas, Utilization(ratio, 0, usage), (f"ratio {ratio:g} of value to target → {replicas}",))
+        words = f"ratio of that to the target {ratio:g}"
+        if current_replicas == 0:
+            words += f", with no pod yet, rounded up → {replicas}"
+        elif self.tolerances.is_within(ratio):
+            words += f", within the tolerance, {self.tolerances}"
+        else:
+            words += (
+                f", times {pods_in_words(self.get_ready_pods_count())} that run and are ready, rounded up → {replicas}"
+            )
+        return Proposal(replicas, Utilization(ratio, 0, usage), (words,))
 
     def _group(self, metrics: Mapping[str, PodMetric], resource: str) -> PodGroups:
         if not self.pods:

@@ -34,6 +34,10 @@ class Tolerances:
     scale_down: float
     scale_up: float
 
+    def __str__(self) -> str:
+        """Return both bounds."""
+        return f"{1.0 - self.scale_down:g} to {1.0 + self.scale_up:g}"
+
     def is_within(self, usage_ratio: float) -> bool:
         """Tell whether a ratio is near enough (Tolerances.isWithin)."""
         return (1.0 - self.scale_down) <= usage_ratio <= (1.0 + self.scale_up)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from tidegate_hpa.__main__ import main
 
 NOW = "2026-01-01T00:00:00Z"
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "hpa-explain.md"
 Object = dict[str, Any]
 
 
@@ -355,6 +357,69 @@ def test_the_text_goes_step_by_step_to_the_next_number(run):
     assert any("target averageUtilization 60" in line for line in lines)
     assert "2 → 3" in lines[-1]
     assert "\x1b" not in result.stdout
+
+
+def test_the_reference_shows_the_text_as_it_is(run):
+    shown = REFERENCE.read_text().split("```\n")[1]
+    assert run([hpa(), deployment(), *PODS, pod("web-2"), *USAGES], {"now": NOW}).stdout == shown
+
+
+def test_the_text_says_who_is_left_out_and_why_and_what_is_made_of_it(run):
+    pods = [
+        *PODS,
+        pod("web-2", phase="Pending"),
+        pod("web-3", phase="Failed"),
+        *map(pod, ("a", "b", "c", "d", "e", "f")),
+    ]
+    text = run([hpa(), deployment(2), *pods, *USAGES], {"now": NOW}).stdout
+    for said in (
+        "pods that count: 2",
+        "unready (pending, or its CPU is still that of its start): web-2",
+        "missing (there is no figure of it): a, b, c, d, e and 1 more",
+        "ignored (it failed or is being deleted): web-3",
+        "missing pods (6) are taken to use nothing",
+        "now averageUtilization 90 %, averageValue 90m",
+    ):
+        assert said in text
+
+
+def test_the_text_names_an_error_once_and_says_why_it_holds_everything_up(run):
+    asked = hpa(metrics=[external(averageValue="5"), cpu(60)])
+    value = {"kind": "ExternalMetricValue", "metricName": "queue", "value": "5"}
+    text = run([asked, deployment(2), *PODS, value], {"now": NOW}).stdout
+    assert text.count("no metrics returned from resource metrics API") == 1
+    assert "1 of 2 metrics failed, and one that failed may need the replicas" in text
+    alone = run([hpa(), deployment(2), *PODS], {"now": NOW}).stdout
+    assert "nothing is decided: no metric could be computed" in alone
+
+
+@pytest.mark.parametrize("behavior", [None, {"scaleDown": {"stabilizationWindowSeconds": 300}}])
+def test_ages_that_are_sums_of_floats_are_as_old_as_the_seconds_that_they_mean(answered, behavior):
+    summed = sum([1.1] * 300) - 30
+    assert summed != 300
+    items = [hpa(behavior=behavior), deployment(), *PODS, usage("web-0", "5m"), usage("web-1", "5m")]
+    (exact,) = answered(items, recommendations=[{"replicas": 9, "ageSeconds": 300}])
+    (near,) = answered(items, recommendations=[{"replicas": 9, "ageSeconds": summed}])
+    assert near["stabilized"] == exact["stabilized"]
+    kept = [[entry["ageSeconds"] for entry in answer["state"]["recommendations"]] for answer in (exact, near)]
+    assert kept == [[300, 0], [summed, 0]]
+
+
+def test_a_window_that_is_full_of_nothing_but_a_guess_is_told_as_one(run):
+    items = [hpa(), deployment(2), *PODS, usage("web-0", "5m"), usage("web-1", "5m")]
+    assert "--state says what it remembers" in run(items).stdout
+    assert "--state" not in run(items, {"now": NOW}).stdout
+
+
+def test_an_error_names_the_file_that_it_is_in(run):
+    assert "/list: items[0].spec.minReplicas: expected an integer, got 1.5" in run([hpa(minReplicas=1.5)]).stderr
+    assert "/state.json: now: expected an RFC 3339 timestamp" in run([hpa()], {"now": "noon"}).stderr
+
+
+def test_a_state_of_an_hpa_that_is_not_there_is_mentioned(run):
+    result = run([hpa(), deployment(), *PODS, *USAGES], {"now": NOW, "hpas": {"web": {}}})
+    assert result.returncode == 0
+    assert "'web' is no HPA of the input (expected one of default/web)" in result.stderr
 
 
 @pytest.mark.parametrize(

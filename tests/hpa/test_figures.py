@@ -12,6 +12,22 @@ from tidegate_hpa.machine import MAX_INT64
 
 
 @pytest.mark.parametrize(
+    ("written", "tolerance"),
+    [
+        ("0.05", 0.05),
+        ("33n", 3.3000000000000004e-08),
+        ("0.1000000000001", 0.100000001),
+        ("1e-12", 1e-9),
+        ("1Ki", 1024.0),
+        ("9" * 500, float(MAX_INT64)),
+        ("0." + "3" * 500, 0.33333333400000004),
+    ],
+)
+def test_a_tolerance_is_the_controllers_float_of_no_more_than_billionths(written, tolerance):
+    assert quantity.parse(written).approximate() == tolerance
+
+
+@pytest.mark.parametrize(
     ("written", "milli"),
     [
         ("100m", 100),

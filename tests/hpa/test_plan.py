@@ -1,7 +1,6 @@
 """`tidegate-hpa plan`: settings from a measured knee, and its refusals."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from tidegate_hpa.capacity import Capacity
 from tidegate_hpa.errors import InputError
 from tidegate_hpa.fleet import Delays
 from tidegate_hpa.forecast import forecast
-from tidegate_hpa.planning import Candidate, Plan, choose, pareto
+from tidegate_hpa.planning import Candidate, Plan, choose, default, pareto, search
 from tidegate_hpa.score import Score
 from tidegate_proto.server_config_pb2 import BatchingParameters
 from tidegate_serving.batching import understood
@@ -65,13 +64,13 @@ def test_the_target_is_what_the_signal_shows_at_the_load_that_is_wanted(written)
     # 18 requests/s of 50 ms are 0.9 requests, of 2 rows
     assert plan.pending_target_m == 1800
     assert (plan.cpu_request_m, plan.cpu_target) == (240, 75)
-    # A pod answers 9.6 rows in 200 ms, and is to hold 1.8 at its target
-    assert plan.held_per_gateway == 10
-    assert replace(plan, gateways=2).held_per_gateway == 5
-    # Where there is little time, the signal must be able to call for four times the pods all the same
-    hurried = replace(plan, slo_s=0.2, headroom=0.05)
-    assert hurried.pending_target_m is not None
-    assert hurried.held_per_gateway == math.ceil(4 * hurried.pending_target_m / 1000)
+    # A lone request takes 50 ms, in which a pod answers 2.4 rows; in 200 ms it answers 9.6
+    assert (plan.sent_per_gateway, plan.queued_per_gateway) == (5, 5)
+    assert (replace(plan, gateways=9).sent_per_gateway, replace(plan, gateways=9).queued_per_gateway) == (1, 3)
+    # A pod that is to hold much at its target is sent so much that the signal can call for twice the fleet
+    full = replace(plan, headroom=0.0)
+    assert full.pending_target_m == 2400
+    assert full.sent_per_gateway == 5
 
 
 def test_the_fitted_pod_has_its_knee_where_the_measured_one_has(written):
@@ -124,6 +123,39 @@ def test_a_trace_shows_before_and_after_and_what_nothing_beats(written, tmp_path
     assert answer["compared"]["planned"]["violation_s"] < answer["compared"]["CPU 80 %"]["violation_s"]
 
 
+@pytest.mark.parametrize(("quiet", "busy"), [(60, 60), (10, 200), (20, 150)])
+def test_a_plan_is_never_beaten_by_plain_cpu_on_the_trace_that_it_was_made_on(written, tmp_path, capsys, quiet, busy):
+    rows = "".join(f"{second},{busy if 100 < second < 250 else quiet}\n" for second in range(300))
+    (tmp_path / "trace.csv").write_text("offset_s,requests\n" + rows)
+    assert main(["plan", str(written()), "--trace", str(tmp_path / "trace.csv"), "--min", "1", "--output", "json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    planned = answer["compared"].pop("planned")
+    assert planned["violation_s"] <= answer["compared"]["CPU 50 %"]["violation_s"]
+    for usual in answer["compared"].values():
+        assert (planned["violation_s"], planned["pod_hours"]) <= (usual["violation_s"], usual["pod_hours"]) or (
+            planned["pod_hours"] < usual["pod_hours"]
+        )
+
+
+def test_plain_cpu_is_among_the_tries_as_most_people_have_it(written):
+    plan = Plan(knee.read(written()), 0.3, 2, 10, 300, 0.4)
+    tried = [candidate.plan for candidate in search(plan, [20.0] * 30, Delays())]
+    for percent in (80, 50):
+        assert default(percent, 2, 10) in [one.autoscaler() for one in tried if one.plain_cpu == percent]
+
+
+def test_a_plan_of_plain_cpu_takes_behavior_and_pending_away(written):
+    plan = Plan(knee.read(written()), 0.3, 3, 7, 300, 0.4).plainly(50)
+    component = yaml.safe_load(manifests.files(plan)["kustomization.yaml"])
+    patches = {patch["target"]["kind"]: patch["patch"] for patch in component["patches"]}
+    spec = yaml.safe_load(patches["HorizontalPodAutoscaler"])["spec"]
+    assert spec["behavior"] is None
+    assert spec["metrics"][0]["resource"]["target"]["averageUtilization"] == 50
+    removed = [o["path"] for o in yaml.safe_load(patches["ScaledObject"]) if o["op"] == "remove"]
+    assert removed == ["/spec/advanced/horizontalPodAutoscalerConfig/behavior", "/spec/triggers/0"]
+    assert "CPU alone at 50 %" in " ".join(manifests.provenance(plan))
+
+
 def candidate(late: int, hours: float) -> Candidate:
     plan = Plan(knee.Knee("serving", "", 1, 1.0, 10.0, ()), 0.3, 1, 10, 300, 1.0)
     return Candidate(plan, Score(late, hours, 10.0, 0, 0, 0, 0, 0, 0, 1))
@@ -166,6 +198,8 @@ def test_a_forecast_is_replicas_from_a_second_on(written):
         ({"steps": [{**step(rps), "valid": False} for rps in (4.0, 8.0, 16.0, 24.0)]}, "found 0"),
         ({"steps": [{**step(rps), "p50_ns": 10**9} for rps in (4.0, 8.0, 16.0, 24.0)]}, "begin lower"),
         ({"slo": {}}, "expected a number 'latency_ms'"),
+        ({"slo": {"latency_ms": -1}}, "slo.latency_ms: expected a number above 0, got -1"),
+        ({"knee": {"capacity_rps": 0, "low": 24, "high": 26}}, "knee.capacity_rps: expected a number above 0, got 0"),
     ],
 )
 def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, capsys, changes, complaint):

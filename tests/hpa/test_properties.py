@@ -14,6 +14,7 @@ from tidegate_hpa.normalization import (
 )
 from tidegate_hpa.proposal import Sample, calc_replicas
 from tidegate_hpa.settings import Tolerances
+from tidegate_hpa.timestamps import SECOND
 from tidegate_hpa.usage import Tally, get_resource_utilization_ratio
 
 ages = st.integers(0, 700)
@@ -44,7 +45,7 @@ bounds = st.tuples(replicas, replicas, replicas).map(sorted).map(lambda three: B
 
 @given(memories, bounds, st.integers(0, 1000), behaviors)
 def test_the_answer_stays_within_min_and_max(memory, bound, recommendation, behavior):
-    plain = normalize_desired_replicas(memory, bound, recommendation, 300)
+    plain = normalize_desired_replicas(memory, bound, recommendation, 300 * SECOND)
     shaped = normalize_desired_replicas_with_behaviors(memory, bound, recommendation, behavior)
     assert bound.minimum <= plain.limited <= bound.maximum
     assert bound.minimum <= shaped.limited <= bound.maximum
@@ -57,8 +58,8 @@ def test_asking_for_more_never_gives_less(memory, bound, one, other, behavior):
     many = normalize_desired_replicas_with_behaviors(memory, bound, high, behavior)
     assert few.limited <= many.limited
     assert (
-        normalize_desired_replicas(memory, bound, low, 300).limited
-        <= normalize_desired_replicas(memory, bound, high, 300).limited
+        normalize_desired_replicas(memory, bound, low, 300 * SECOND).limited
+        <= normalize_desired_replicas(memory, bound, high, 300 * SECOND).limited
     )
 
 

@@ -215,6 +215,11 @@ def test_the_picture_is_drawn_in_the_terminal_and_in_files(files, capsys):
         ("slo_s: 1\ncapacity: {concurrency: 1}", "expected a field 'service_time_s'"),
         ("slo_s: 1\ncapacity: {service_time_s: 0}", "expected service_time_s above 0"),
         ("slo_s: 1\ncapacity: {service_time_s: 1, speed: 2}", "got ['speed']"),
+        (
+            "slo_s: 1\ncapacity: {service_time_s: 1}\ndelays: {sync_s: 0}",
+            "delays.sync_s: expected a number from 1 on, got 0",
+        ),
+        ("slo_s: 1\ncapacity: {service_time_s: 1}\ndelays: {drain_s: -2}", "expected a number from 0 on, got -2"),
         ("slo_s: 1\ncapacity: {service_time_s: 1}\nsignals: {q: depth}", "expected one of pending, rate"),
     ],
 )

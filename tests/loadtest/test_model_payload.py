@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from answers import agrees, malformed, rows_of
+from payloads import payload_for
 from samples import Sample, SampleError, class_names, draw, endless, examples, find_card, fits, read_card, row_shape
 from signatures import Signature, SignatureError, Tensor, choose, read_signatures
 
@@ -182,3 +183,10 @@ def test_the_number_of_rows_is_checked():
 def test_names_of_classes_are_the_cards():
     assert class_names({"class_names": ["a", 1]}) == ("a", "1")
     assert class_names({}) == ()
+
+
+def test_every_other_row_is_an_example_whose_answer_is_known(tmp_path: Path):
+    examples = [{"inputs": {"images": [[number] * 8] * 8}, "expected": number} for number in range(3)]
+    (tmp_path / "m.json").write_text(json.dumps({"examples": examples}))
+    expected = [row.expected for row in payload_for("m", DIGITS, (str(tmp_path),)).pool]
+    assert expected == [*(number for pair in range(32) for number in (pair % 3, None))]

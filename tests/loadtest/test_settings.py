@@ -94,6 +94,10 @@ def test_a_scenario_says_model_rows_shape_and_arrivals_in_multiples_of_the_knee(
             "LOADTEST_SHAPE: ",
         ),
         ({"HOST": "gateway:8080"}, "LOADTEST_HOST=gateway:8080: expected http://… or https://…"),
+        (
+            {"HOST": "http://gateway:99999"},
+            "LOADTEST_HOST=http://gateway:99999: expected http://… or https://…, with a port",
+        ),
         ({"GRPC_HOST": "http://there:8500"}, "LOADTEST_GRPC_HOST=http://there:8500: expected host:port"),
         ({"CARDS": "nowhere"}, "LOADTEST_CARDS=nowhere: expected a folder that is there"),
         ({"PEAK_RPS": "5", "SHAPE": "step"}, "LOADTEST_PEAK_RPS=5: expected LOADTEST_ARRIVALS too, came none"),

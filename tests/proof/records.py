@@ -7,6 +7,7 @@ it wanted was less for STABLE_S. `record()` is a run that reaches its thresholds
 
 import math
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -43,6 +44,8 @@ GATEWAYS = ("tidegate-web-6d4f-aaaaa", "tidegate-web-6d4f-bbbbb")
 SYNC_S = 5
 STABLE_S = 15
 START_S = 3
+LOOK_NS = 1_000_000
+"""What a look at a gateway takes."""
 QUEUE_S = 1.5
 """Gateways refuse what would have to wait longer."""
 UTILISATION = 0.8
@@ -89,8 +92,8 @@ def plan(
         generator=GeneratorLimits(),
         knee=KneeUsed(sha256="00" * 32, capacity_rps=CAPACITY_RPS, folder="../knee-serving"),
         autoscaler={
-            "serving": {"minReplicas": 1, "maxReplicas": 5, "scaleTargetRef": {"name": "tidegate-serving"}},
-            "web": {"minReplicas": 2, "maxReplicas": 2, "scaleTargetRef": {"name": "tidegate-web"}},
+            "serving": {"minReplicas": 1, "maxReplicas": 5, "scaleTargetRef": _target("serving")},
+            "web": {"minReplicas": 2, "maxReplicas": 2, "scaleTargetRef": _target("web")},
         },
         forecast=Forecast(
             replicas={"serving": ((0, 1), (float(ends[1] + 6), 4), (float(ends[2] + 20), 1))}, source="made up"
@@ -214,7 +217,7 @@ class Scaler:
     def _tell(self, now_ns: int, verb: Verb) -> None:
         hpa: Object = {
             "metadata": {"name": "tidegate-serving"},
-            "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "tidegate-serving"}, "minReplicas": 1},
+            "spec": {"scaleTargetRef": _target("serving"), "minReplicas": 1},
             "status": {"desiredReplicas": self.desired},
         }
         deployment: Object = {"metadata": {"name": "tidegate-serving"}, "spec": {"replicas": self.desired}}
@@ -282,12 +285,19 @@ def _gateway_looks(duration_s: int, rows: Sequence[Row]) -> tuple[GatewayLook, .
     looks: list[GatewayLook] = []
     for place, gateway in enumerate(GATEWAYS, 1):
         answers = sorted(row.answered_ns or 0 for row in rows if row.pod == gateway)
+        refusals = sorted(row.answered_ns or 0 for row in rows if row.pod == gateway and row.error == "refused")
         done = 0
         for second in range(-1, duration_s + 1):
-            while done < len(answers) and answers[done] <= second * SECOND:
+            look_ns = second * SECOND + LOOK_NS
+            while done < len(answers) and answers[done] <= look_ns:
                 done += 1
             look = GatewayLook(
-                t_ns=second * SECOND, pod=gateway, pod_ip=f"10.0.0.{place}", answered=100 * place + done, inflight=0
+                t_ns=look_ns,
+                pod=gateway,
+                pod_ip=f"10.0.0.{place}",
+                answered=100 * place + done,
+                inflight=0,
+                shed=10 * place + bisect_right(refusals, look_ns),
             )
             looks.append(look)
         last = 100 * place + len(answers)
@@ -299,7 +309,7 @@ def _gateway_events() -> list[ClusterEvent]:
     pods = [Pod(name, f"10.0.0.{place}", -120 * SECOND, 0) for place, name in enumerate(GATEWAYS, 1)]
     hpa: Object = {
         "metadata": {"name": "tidegate-web"},
-        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": "tidegate-web"}, "minReplicas": 2},
+        "spec": {"scaleTargetRef": _target("web"), "minReplicas": 2},
         "status": {"desiredReplicas": 2},
     }
     return [
@@ -315,8 +325,12 @@ def _clocks(duration_s: int) -> list[ClusterEvent]:
             type="CLOCK",
             wall=(STARTED + timedelta(seconds=second)).isoformat(timespec="microseconds"),
         )
-        for second in range(0, duration_s + 1, 10)
+        for second in (*range(0, duration_s - 9, 10), duration_s + 6)
     ]
+
+
+def _target(tier: Tier) -> Object:
+    return {"kind": "Deployment", "name": f"tidegate-{tier}"}
 
 
 def _pod(pod: Pod, tier: Tier, *, ready: bool, leaving: bool = False) -> Object:

@@ -6,6 +6,7 @@ import io
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -73,7 +74,11 @@ async def staged(api: Cluster) -> AsyncIterator[Stage]:
 
 
 def trial(plan: Plan = PLAN) -> Trial:
-    return Trial(plan, counts_of(plan, rates_of(plan)), [Payload(b"{}", lambda _: "")])
+    return Trial(
+        replace(plan, started=datetime.now(UTC).isoformat(timespec="seconds")),
+        counts_of(plan, rates_of(plan)),
+        [Payload(b"{}", lambda _: "")],
+    )
 
 
 def console() -> Console:

@@ -68,6 +68,7 @@ def test_a_control_without_occasion_says_why():
         "idle-replicas": "no pod of serving became Ready in the run, long enough before its end",
         "edited-file": "no answer took a millisecond",
         "invented-answers": "no gateway told its total",
+        "relabelled-refusals": "no gateway turned a request away",
     }
 
 

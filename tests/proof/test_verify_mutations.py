@@ -40,7 +40,7 @@ BY_HASH_ALONE = {
         "object.status.conditions.*.type",
         "object.status.conditions.*.status",
     },
-    "gateway.jsonl": {"t_ns", "pod_ip", "answered", "inflight", "pending", "shed"},
+    "gateway.jsonl": {"t_ns", "pod_ip", "answered", "inflight", "pending"},
     "generator.jsonl": {"t_ns", "cpu_s", "inflight"},
 }
 """Fields of which some change is noticed by the manifest's hash and by nothing else."""

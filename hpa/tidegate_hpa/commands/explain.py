@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -17,10 +18,17 @@ from tidegate_hpa.steps import steps
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from tidegate_hpa.horizontal import Reconciliation
     from tidegate_hpa.node import Node
     from tidegate_hpa.snapshot import Snapshot
+
+
+_FRESH = (
+    "What the controller recommended before is not known here: like a fresh one, it takes what runs as recommended "
+    "just now. --state says what it remembers."
+)
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,11 +57,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.live and (arguments.file is None or arguments.namespace or arguments.save):
         raise InputError("expected a FILE, or --live with --namespace and --save as you like")
     started = _state(arguments.state)
-    taken = snapshot.take(
-        _live(arguments) if arguments.live else documents.parse(_text(arguments.file), arguments.file)
-    )
+    if arguments.live:
+        taken = snapshot.take(_live(arguments))
+    else:
+        read = documents.parse(_text(arguments.file), arguments.file)
+        with _within(arguments.file):
+            taken = snapshot.take(read)
     if not taken.autoscalers:
         raise InputError(f"{arguments.file}: expected at least one HorizontalPodAutoscaler, found none")
+    keys = [hpa.key for hpa in taken.autoscalers]
+    for stranger in sorted(started.memories.keys() - set(keys)):
+        told = f"{stranger!r} is no HPA of the input (expected one of {', '.join(keys)})"
+        print(f"tidegate-hpa: {arguments.state}: {told}", file=sys.stderr)
     results = explain(taken, started)
     if arguments.live and arguments.file:
         results = [result for result in results if result.hpa.name == arguments.file]
@@ -63,9 +78,20 @@ def run(arguments: argparse.Namespace) -> int:
     paint = Paint.of(sys.stdout)
     for result in results:
         _print(taken, result, started, paint)
-    if arguments.live and not arguments.state:
-        print("What the controller recommended before cannot be read: this is a fresh controller's answer (--state).")
+    windows = (result.normalized for result in results if result.normalized)
+    stabilized = any(window.stabilized != window.recommendation for window in windows)
+    if not arguments.state and (arguments.live or stabilized):
+        print(_FRESH)
     return 0
+
+
+@contextlib.contextmanager
+def _within(name: str) -> Iterator[None]:
+    """Let errors say in which file they are."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
 
 
 def _live(arguments: argparse.Namespace) -> list[Node]:
@@ -89,7 +115,8 @@ def _print(taken: Snapshot, result: Reconciliation, started: state.State, paint:
 
 
 def _text(name: str) -> str:
-    return sys.stdin.read() if name == "-" else documents.read(Path(name))
+    # Standard input by its number is a file like others: its bytes are UTF-8, whatever the locale
+    return documents.read(Path("/dev/stdin") if name == "-" else Path(name))
 
 
 def _state(name: str | None) -> state.State:
@@ -98,7 +125,8 @@ def _state(name: str | None) -> state.State:
     read = documents.parse(_text(name), name)
     if len(read) != 1:
         raise InputError(f"{name}: expected one object, found {len(read)}")
-    started = state.read(read[0])
+    with _within(name):
+        started = state.read(read[0])
     for unknown in started.unknown:
         print(f"tidegate-hpa: {name}: {unknown!r} means nothing here", file=sys.stderr)
     return started

@@ -14,8 +14,6 @@ from tidegate_hpa import arrivals, knee, manifests, planning, terminal
 from tidegate_hpa.errors import InputError
 from tidegate_hpa.fleet import Delays
 from tidegate_hpa.planning import Plan
-from tidegate_hpa.score import score
-from tidegate_hpa.simulation import simulate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,19 +71,26 @@ def run(arguments: argparse.Namespace) -> int:
         most = max(arguments.min + 1, math.ceil(1.5 * peak / plan.rps_per_pod))
         plan = dataclasses.replace(plan, max_replicas=most)
     candidates: list[Candidate] = []
+    compared: dict[str, Score] = {}
     delays = Delays(pod_start_s=arguments.pod_start)
     if load:
         if not plan.autoscaler().metrics:
             raise InputError(f"{arguments.knee}: expected a signal to scale on, found no CPU and none pending: --cores")
         candidates = planning.search(plan, load, delays, seed=arguments.seed, tell=_progress)
-        usual = _compared(plan, load, delays, arguments.seed)["CPU 50 %"]
-        budget = max(usual.pod_hours, usual.oracle_pod_hours * (1 + arguments.surplus))
-        plan = planning.choose(candidates, budget).plan
+        usual = {
+            f"CPU {percent} %": planning.scored(
+                plan, planning.default(percent, plan.min_replicas, plan.max_replicas), load, delays, seed=arguments.seed
+            )
+            for percent in planning.PLAIN_CPU
+        }
+        cost = usual["CPU 50 %"]
+        budget = max(cost.pod_hours, cost.oracle_pod_hours * (1 + arguments.surplus))
+        chosen = planning.choose(candidates, budget)
+        plan, compared = chosen.plan, {**usual, "planned": chosen.score}
     if arguments.out:
         arguments.out.mkdir(parents=True, exist_ok=True)
         for name, text in manifests.files(plan).items():
             (arguments.out / name).write_text(text, encoding="utf-8")
-    compared = _compared(plan, load, delays, arguments.seed) if load else {}
     if arguments.output == "json":
         print(json.dumps(_json(plan, arguments.rps, candidates, compared)))
     else:
@@ -134,29 +139,20 @@ def _load(arguments: argparse.Namespace) -> list[float]:
 
 
 def _progress(candidate: Candidate, done: int, of: int) -> None:
-    plan, found = candidate.plan, candidate.score
+    found = candidate.score
     if sys.stderr.isatty():
         print(
-            f"{done} of {of}: headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}: "
-            f"{found.violation_s} s late, {found.pod_hours:.1f} pod-hours",
+            f"{done} of {of}: {_settings(candidate.plan)}: {found.violation_s} s late, {found.pod_hours:.1f} pod-hours",
             file=sys.stderr,
         )
 
 
-def _compared(plan: Plan, load: list[float], delays: Delays, seed: int) -> dict[str, Score]:
-    capacity, bounds = plan.capacity(), (plan.min_replicas, plan.max_replicas)
-    scalers = {
-        "CPU 80 %": planning.default(80, *bounds),
-        "CPU 50 %": planning.default(50, *bounds),
-        "planned": plan.autoscaler(),
-    }
-    start = max(plan.min_replicas, capacity.needed(load[0], plan.slo_s, plan.max_replicas))
-    return {
-        name: score(
-            simulate(load, capacity, delays, scaler, replicas=start, seed=seed), capacity, delays, plan.slo_s, bounds
-        )
-        for name, scaler in scalers.items()
-    }
+def _settings(plan: Plan) -> str:
+    """Return what was tried, in short."""
+    if plan.plain_cpu is not None:
+        return f"plain CPU {plan.plain_cpu} %, min {plan.min_replicas}"
+    signal = "pending" if plan.on_pending else "CPU"
+    return f"headroom {plan.headroom:.0%}, window {plan.down_window_s} s, min {plan.min_replicas}, {signal}"
 
 
 def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared: dict[str, Score]) -> None:
@@ -173,18 +169,16 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
     )
     print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
     if plan.knee.tier == "serving":
-        print(f"gateways: each lets {plan.held_per_gateway} rows in for each model server, worked on or waiting")
+        sent, queued = plan.sent_per_gateway, plan.queued_per_gateway
+        print(f"gateways: each sends {sent} rows on for each model server, and lets {queued} wait")
     if rps is not None:
         bare, comfortable = planning.pods_for(plan, rps)
         print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")
     if candidates:
         print("\nlate seconds against pod-hours (nothing tried beats these in both):")
         for candidate in planning.pareto(candidates):
-            found, tried = candidate.score, candidate.plan
-            print(
-                f"  {found.violation_s:7d} s  {found.pod_hours:10.2f} pod-hours  headroom {tried.headroom:.0%}, "
-                f"window {tried.down_window_s} s, min {tried.min_replicas}, {'pending' if tried.on_pending else 'CPU'}"
-            )
+            found = candidate.score
+            print(f"  {found.violation_s:7d} s  {found.pod_hours:10.2f} pod-hours  {_settings(candidate.plan)}")
         print()
         for line in terminal.table(list(compared), list(compared.values())):
             print(line)
@@ -200,6 +194,7 @@ def _json(plan: Plan, rps: float | None, candidates: list[Candidate], compared: 
                 "down_window_s": candidate.plan.down_window_s,
                 "min_replicas": candidate.plan.min_replicas,
                 "on_pending": candidate.plan.on_pending,
+                "plain_cpu": candidate.plan.plain_cpu,
                 **dataclasses.asdict(candidate.score),
             }
             for candidate in planning.pareto(candidates)

@@ -1,6 +1,8 @@
 """The sections that add up: pods against an oracle, what each pod got, and where every request went."""
 
-from tidegate_proof.record.load_figures import PodAnswers
+from collections.abc import Sequence
+
+from tidegate_proof.record.load_figures import PhaseFigures, PodAnswers
 from tidegate_proof.record.plan import TIERS, Tier
 from tidegate_proof.record.scaling_figures import Elasticity, Oracle, PodShare
 from tidegate_proof.report.page import Listing, Part, Section, Words
@@ -135,6 +137,11 @@ def lost(run: Run) -> Section:
     return Section("lost", "Lost requests", "Where every request went", lead, parts)
 
 
+def refusals(phases: Sequence[PhaseFigures]) -> int:
+    """Count what was answered with another status than 200 in the measured phases."""
+    return sum(phase.errors.get("refused", 0) for phase in phases if phase.measured)
+
+
 def _flow(run: Run) -> Table:
     total = run.verdict.figures.total
     columns = [Column("Measured phases"), Column("Requests", number=True), Column("Of all", number=True)]
@@ -142,6 +149,11 @@ def _flow(run: Run) -> Table:
         ("Intended", total.arrivals, "by the plan's arrivals"),
         ("Never sent", total.undispatched, "the generator had no room; they count as failed"),
         ("Answered", total.answered, "with any status"),
+        (
+            "Refused",
+            refusals(run.verdict.figures.phases),
+            "answered with another status than 200; they count as failed",
+        ),
         ("Answered right", total.right, "status 200, and the answer is the expected one"),
         ("Good", total.good, "right, and within the objective's latency from the intended start"),
         ("Sent again", total.idle_closes, "met a connection that was being closed for idleness; no loss"),

@@ -180,7 +180,12 @@ def _efficiency(run: Run) -> Table:
         Column("Asked for more"),
     ]
     rows = [
-        [str(point.n), rate(point.throughput_rps), percent(point.efficiency), "yes" if point.saturated else "no"]
+        [
+            str(point.n),
+            rate(point.throughput_rps),
+            percent(point.efficiency) if point.saturated else f"at least {percent(point.efficiency)}",
+            "yes" if point.saturated else "no",
+        ]
         for point in points
     ]
     return Table("Efficiency", columns, rows, "No number of pods was ready long enough.")

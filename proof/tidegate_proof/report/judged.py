@@ -6,18 +6,16 @@ from typing import Literal
 from markupsafe import Markup
 
 from tidegate_proof.report.tables import bar
-from tidegate_proof.report.wording import MISSING, digits, latency, percent, rate, seconds
+from tidegate_proof.report.wording import MISSING, count, digits, latency, percent, rate, seconds
 
 SIGNS = {"<=": "≤", ">=": "≥", "==": "="}
 
 Operator = Literal["<=", ">=", "=="]
 
-_EXACT = 6
-"""Significant digits of what has no unit: what the verdict itself rounds to."""
-
 
 def _plain(value: float) -> str:
-    return digits(value, _EXACT)
+    """Write what has no unit: what was counted in full."""
+    return count(value) if float(value).is_integer() else digits(value)
 
 
 _UNITS: tuple[tuple[str, Callable[[float], str]], ...] = (

@@ -15,8 +15,9 @@ DEFAULT_DOWN_S = 300
 
 FORGERY = (
     "The record stops accidents and careless edits: every figure is computed again from the raw files, and every file "
-    "has its hash in manifest.json. It does not stop somebody who writes a whole record anew; to rule that out, run it "
-    "yourself."
+    "has its hash in manifest.json. What two files tell independently, such as client and gateways, is compared. "
+    "Nothing is signed: that does not stop somebody who writes a whole record anew. To rule that out, hold the plans' "
+    "hashes against those that were printed, or run it yourself."
 )
 
 

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from tidegate_proof.record.folder import REPORT
 from tidegate_proof.record.proof import Interval, Proof, ProofRun
 from tidegate_proof.report import evidence, svg
+from tidegate_proof.report.accounts import refusals
 from tidegate_proof.report.circumstances import VERIFY
 from tidegate_proof.report.judged import figure
 from tidegate_proof.report.limits import limits
@@ -61,7 +62,10 @@ _RUNS = (
     "same way, with one thing broken on purpose."
 )
 _BESIDE = "Arrivals differ by their seeds, and each picture has axes of its own. Each run's own report has all of them."
-_REPEATS = "Means over the runs of one scenario, controls left out, with the 95 % interval by Student's t."
+_REPEATS = (
+    "Means over the runs of one scenario, controls left out, with the 95 % interval by Student's t. Of few runs it is "
+    "wide, and may reach beyond what can be, such as below 0."
+)
 _CHECK = (
     "Without a network or the cluster, this computes every figure of every run again from its raw data and holds "
     "proof.json against them."
@@ -103,12 +107,14 @@ def _highlights(members: Sequence[Member]) -> list[Highlight]:
     arrivals = sum(figures.total.arrivals for figures in runs)
     least = min(figures.total.good_share for figures in runs)
     lost = sum(figures.total.lost for figures in runs)
+    refused = sum(refusals(figures.phases) for figures in runs)
+    turned = f"; {count(refused)} refused" if refused else ""
     worst = max(figures.total.violation_s for figures in runs)
     failed = sum(member.did for member in members if member.said.expect == "fail")
     controls = sum(member.said.expect == "fail" for member in members)
     return [
         Highlight("Good answers", percent(least), f"in the worst of {several(len(runs), 'run')}"),
-        Highlight("Lost requests", count(lost), f"of {count(arrivals)}, controls left out"),
+        Highlight("Lost requests", count(lost), f"of {count(arrivals)}, controls left out{turned}"),
         Highlight("Objective missed", duration(worst), "in the worst run"),
         Highlight("Controls that failed", f"{failed} of {controls}", "as they must"),
     ]
@@ -157,12 +163,26 @@ def _small(picture: svg.Picture) -> svg.Picture:
     return svg.Picture(picture.caption, picture.narrow or picture.wide)
 
 
+REPEATED = {
+    "good_share": "Good answers",
+    "violation_s": "Objective missed",
+    "p50": "Latency, p50",
+    "p99": "Latency, p99",
+    "decided_s": "Change of the load until decided",
+    "first_answer_s": "Until a new pod answered",
+    "slo_back_s": "Until the objective was met again",
+    "over_pod_seconds": "Pod-seconds beyond the oracle's",
+    "under_pod_seconds": "Pod-seconds needed beyond those ready",
+}
+"""Figures of repeats in words, by the last one of their paths."""
+
+
 def _intervals(intervals: Sequence[Interval]) -> Table:
     titles = ("Runs", "Mean", "From", "To")
     columns = [Column("Figure"), *(Column(title, number=True) for title in titles)]
     rows: list[list[Cell]] = [
         [
-            Noted(of.metric, of.scenario),
+            Noted(REPEATED.get(of.metric.rpartition(".")[2], of.metric), f"{of.scenario}, {of.metric}"),
             str(of.n),
             figure(of.metric, of.mean),
             figure(of.metric, of.low),

@@ -1,6 +1,7 @@
 """The report of a run as a page."""
 
 from tidegate_proof.report import accounts, circumstances, evidence
+from tidegate_proof.report.accounts import refusals
 from tidegate_proof.report.outcome import CONTROLS, outcome
 from tidegate_proof.report.page import Highlight, Page
 from tidegate_proof.report.run import Run
@@ -52,8 +53,10 @@ def _highlights(run: Run) -> list[Highlight]:
     figures, plan = run.verdict.figures, run.record.plan
     total = figures.total
     agreed = "client and gateways agree" if figures.lost.reconciled else "gateways do not confirm it"
+    refused = refusals(figures.phases)
+    turned = f", {count(refused)} refused" if refused else ""
     shown = [
-        Highlight("Good answers", percent(total.good_share), f"of {count(total.arrivals)} requests"),
+        Highlight("Good answers", percent(total.good_share), f"of {count(total.arrivals)} requests{turned}"),
         Highlight("Lost requests", count(total.lost), agreed),
         Highlight("Objective missed", duration(total.violation_s), f"of {duration(total.duration_s)} measured"),
     ]

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from tidegate_proof.record.folder import Record
-from tidegate_proof.record.requests import ERRORS, Code, Int, Requests
+from tidegate_proof.record.requests import ABSENT, ERRORS, Code, Int, Requests
 from tidegate_proof.record.telemetry import GatewayLook
-from tidegate_proof.verdict.outcomes import SECOND
+from tidegate_proof.verdict.outcomes import OK, SECOND
 from tidegate_proof.verdict.pods import pods_of
 from tidegate_proof.verdict.spread import LEAST_READY_S
 
@@ -27,6 +27,8 @@ STALL_S = 2
 STALL_EVERY_S = 20
 HIDDEN = 5
 """Requests whose loss is hidden."""
+
+EARLY_S = 10
 
 
 class NotTriedError(Exception):
@@ -85,7 +87,7 @@ def idle_replicas(record: Record) -> Record:
 
 
 def _to_first_gateway(record: Record) -> Record:
-    """Give one gateway all answers, with numbers and totals that agree."""
+    """Give one gateway all answers, with numbers and totals that agree, and without its count of refusals."""
     requests, first = record.requests, record.requests.pods[0]
     told = requests.seq > 0
     base = max((look.answered for look in record.gateway if look.pod == first and look.t_ns <= 0), default=0)
@@ -100,9 +102,9 @@ def _to_first_gateway(record: Record) -> Record:
 
 def _relabelled(look: GatewayLook, first: str, base: int, answered_ns: Int) -> GatewayLook:
     if look.pod != first:
-        return replace(look, answered=0)
+        return replace(look, answered=0, shed=None)
     until = len(answered_ns) if look.final else int(np.searchsorted(answered_ns, look.t_ns, side="right"))
-    return replace(look, answered=base + until)
+    return replace(look, answered=base + until, shed=None)
 
 
 def edited_file(record: Record) -> Record:
@@ -146,6 +148,41 @@ def coordinated_omission(record: Record) -> Record:
     return _with(record, intended_ns=np.where(requests.sent_ns >= 0, requests.sent_ns, requests.intended_ns))
 
 
+def relabelled_refusals(record: Record) -> Record:
+    """Call what was turned away right answers, by a model server that gave others."""
+    requests = record.requests
+    refused = requests.is_error("refused") & (requests.pod >= 0)
+    if not refused.any() or not requests.backends:
+        raise NotTriedError("no gateway turned a request away")
+    return _with(
+        record,
+        status=np.where(refused, OK, requests.status),
+        error=np.where(refused, ERRORS.index(""), requests.error).astype(np.int32),
+        backend=np.where(refused, 0, requests.backend).astype(np.int32),
+    )
+
+
+def unsent_failures(record: Record) -> Record:
+    """Call what failed never sent, as far as the plan allows for that; of a run without failures, some answers."""
+    requests = record.requests
+    failed = np.flatnonzero(requests.error != ERRORS.index(""))
+    chosen = failed if len(failed) else np.arange(0, len(requests), max(1, len(requests) // HIDDEN))
+    chosen = chosen[: max(1, int(len(requests) * record.plan.generator.max_undispatched_share))]
+    changed: dict[str, Int | Code] = {"error": requests.error.copy(), "idle_closes": requests.idle_closes.copy()}
+    changed["error"][chosen], changed["idle_closes"][chosen] = ERRORS.index("undispatched"), 0
+    for name in ("sent_ns", "answered_ns", "status", "pod", "backend", "seq"):
+        changed[name] = getattr(requests, name).copy()
+        changed[name][chosen] = ABSENT
+    return _with(record, **changed)
+
+
+def early_cluster(record: Record) -> Record:
+    """Tell everything of the cluster sooner, so that it seems to have reacted faster."""
+    return replace(
+        record, cluster=tuple(replace(event, t_ns=event.t_ns - EARLY_S * SECOND) for event in record.cluster)
+    )
+
+
 CONTROLS: Sequence[Control] = (
     Control("fast-errors", "95 % of the answers are fast errors", fast_errors),
     Control("stalled-generator", "the generator stalls and sends late", stalled_generator),
@@ -154,6 +191,9 @@ CONTROLS: Sequence[Control] = (
     Control("dropped-losses", "requests that failed are left out", dropped_losses),
     Control("invented-answers", "answers are told that no gateway gave", invented_answers),
     Control("coordinated-omission", "latency is counted from sending", coordinated_omission),
+    Control("relabelled-refusals", "requests that were turned away are told as right", relabelled_refusals),
+    Control("unsent-failures", "requests that failed are told as never sent", unsent_failures),
+    Control("early-cluster", "the cluster's times are ten seconds early", early_cluster),
 )
 
 

@@ -29,6 +29,9 @@ from tidegate_proof.verdict.differences import Difference, differences
 from tidegate_proof.verdict.intended import counts_of, intended_of, rates_of
 from tidegate_proof.verdict.judge import judge
 from tidegate_proof.verdict.knees import search_again
+from tidegate_proof.verdict.told_by_cluster import contradicted_by_cluster
+from tidegate_proof.verdict.told_by_gateways import contradicted_by_gateways
+from tidegate_proof.verdict.told_by_generator import contradicted_by_generator
 
 Renderer = Callable[[Path], Mapping[str, bytes]]
 """From a folder to the files for people, by name; the same bytes for the same folder."""
@@ -149,6 +152,9 @@ def _impossible(folder: Path, record: Record, rates: list[float]) -> Iterator[Di
     yield from _spelled(folder, record)
     counts = counts_of(record.plan, rates)
     yield from contradictions(record, counts, intended_of(record.plan, counts))
+    yield from contradicted_by_gateways(record)
+    yield from contradicted_by_generator(record)
+    yield from contradicted_by_cluster(record)
     yield from _another_knee(folder, record.plan)
 
 

@@ -155,7 +155,7 @@ def _settings(given: Mapping[str, Value], ignored: Sequence[str]) -> Settings:
         port=_port("port", count("port")),
         listen_address=_address(text("listen_address")),
         socket_path=text("grpc_socket_path"),
-        rest_api_port=_rest_port(_port("rest_api_port", count("rest_api_port")), count("port")),
+        rest_api_port=_port("rest_api_port", count("rest_api_port")),
         rest_timeout_s=number("rest_api_timeout_in_ms", MILLISECONDS),
         rest_cors=on("rest_api_enable_cors_support"),
         models=models,
@@ -197,12 +197,6 @@ def _address(text: str) -> str:
     except ValueError:
         raise FlagError(f"--listen_address: expected an IP address such as 127.0.0.1, came {text!r}") from None
     return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 IPv6
-
-
-def _rest_port(rest_port: int, grpc_port: int) -> int:
-    if rest_port and rest_port == grpc_port:
-        raise FlagError(f"--rest_api_port={rest_port}: expected another port than --port")
-    return rest_port
 
 
 def _models(file: str, name: str, base_path: str) -> tuple[tuple[ModelConfig, ...], Path | None]:
