@@ -1,4 +1,4 @@
-"""The processes' output as it passes: shown line by line, and what the model server says of its models kept."""
+"""The processes' output as it passes: every line is shown, and what a person would have to look for is kept."""
 
 import json
 import re
@@ -12,8 +12,8 @@ LINE = re.compile(r"\d\d:\d\d:\d\d (?P<process>\S+) *\| ?(?P<said>.*)", re.DOTAL
 COLOURS = {"model-server.1": 36, "gateway.1": 33}
 """ANSI's, of a line's head; honcho, which writes to a pipe, leaves them out."""
 
-PROGRAM = "tidegate-model-server: "
-"""How the model server begins to say why it cannot start."""
+LAST_WORDS = {"model-server.1": "tidegate-model-server: ", "gateway.1": "tidegate-web: "}
+"""How each begins to say why it cannot start."""
 
 NOT_LOADED = re.compile(r"did not become available: \{(.*)\}$", re.DOTALL)
 
@@ -33,12 +33,13 @@ class ModelLog:
         self._lines, self._shown = lines, shown
         self._coloured = shown.isatty()
         self._last_words: list[str] = []
+        self._speaker = ""
         self.warnings: list[str] = []
         self._thread = threading.Thread(target=self._pass_on, name="log", daemon=True)
         self._thread.start()
 
     def why_it_ended(self) -> str:
-        """Return why the model server did not start, in its words; empty where it said nothing."""
+        """Return why one of the processes did not start, in its words; empty where none said so."""
         text = "\n".join(self._last_words)
         not_loaded = NOT_LOADED.search(text)
         return f"the model server could not load {not_loaded[1]}" if not_loaded else text
@@ -50,20 +51,22 @@ class ModelLog:
     def _pass_on(self) -> None:
         for line in self._lines:
             found = LINE.match(line.rstrip("\n"))
-            if found is not None and found["process"] == "model-server.1":
-                self._keep(found["said"])
+            if found is not None:
+                self._keep(found["process"], found["said"])
             if found is not None and self._coloured and found["process"] in COLOURS:
                 head = line[: found.start("said")]
                 line = f"\033[{COLOURS[found['process']]}m{head}\033[0m{found['said']}\n"  # noqa: PLW2901
             self._shown.write(line)
             self._shown.flush()
 
-    def _keep(self, said: str) -> None:
-        if said.startswith(PROGRAM):
-            self._last_words = [said.removeprefix(PROGRAM)]
+    def _keep(self, process: str, said: str) -> None:
+        begin = LAST_WORDS.get(process)
+        if begin and said.startswith(begin) and not self._last_words:  # the other one is stopped for it
+            self._speaker = process
+            self._last_words = [said.removeprefix(begin)]
         elif said.startswith("{"):
             self._keep_entry(said)
-        elif self._last_words:
+        elif self._last_words and process == self._speaker:
             self._last_words.append(said)
 
     def _keep_entry(self, said: str) -> None:

@@ -19,8 +19,8 @@ def passed(*lines: str, shown: io.StringIO | None = None) -> ModelLog:
     return log
 
 
-def entry(process: str = "model-server.1", **fields: str) -> str:
-    return f"09:30:00 {process} | {json.dumps(fields)}"
+def entry(**fields: str) -> str:
+    return f"09:30:00 model-server.1 | {json.dumps(fields)}"
 
 
 def test_every_line_is_shown_as_it_came():
@@ -45,11 +45,12 @@ def test_the_reason_for_which_a_model_is_not_loaded_is_kept_whole():
     assert log.why_it_ended() == "the model server could not load gate: /models/gate/1: Cannot parse\nthe file"
 
 
-def test_another_reason_of_the_model_server_is_kept_as_it_is():
+def test_another_reason_of_either_is_kept_as_it_is():
     assert (
         passed("09:30:00 model-server.1 | tidegate-model-server: port 1 is taken").why_it_ended() == "port 1 is taken"
     )
-    assert passed("09:30:00 gateway.1 | tidegate-web: no").why_it_ended() == ""
+    assert passed("09:30:00 gateway.1 | tidegate-web: no", "09:30:00 model-server.1 | bye").why_it_ended() == "no"
+    assert passed("09:30:00 model-server.1 | bye").why_it_ended() == ""
 
 
 def test_warnings_about_a_model_are_kept_and_no_others():
@@ -58,7 +59,6 @@ def test_warnings_about_a_model_are_kept_and_no_others():
         entry(**warning),
         entry(**warning | {"level": "INFO"}),
         entry(**warning | {"logger": "tidegate_serving.server"}),
-        entry("gateway.1", **warning),
         "09:30:00 model-server.1 | {not json",
     )
     assert log.warnings == ["/m/1: slow"]
