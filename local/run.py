@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
+from announcement import announcement
 from choice import Choice, ChoiceError, check_variables
 from model_log import ModelLog
 from ports import HOST, PortError, Ports
@@ -114,7 +115,10 @@ def _run(sources: Sequence[ModelSource], ports: Ports, stopping: list[int]) -> i
         log = ModelLog(processes.stdout)
         try:
             if _wait_for_answer(sources[0], ports, processes, stopping):
-                _announce(sources, ports, log.warnings)
+                secured = bool(os.environ.get("TIDEGATE_TLS_CERT_FILE"))
+                print(
+                    announcement([source.name for source in sources], ports, log.warnings, secured=secured), flush=True
+                )
             while not stopping and processes.poll() is None:
                 time.sleep(0.1)
         finally:
@@ -152,35 +156,6 @@ def _wait_for_answer(
             sys.stderr.write(f"\ntidegate: no answer after {START_S:g} s; still waiting (Ctrl-C stops)\n\n")
             warned = True
     return False
-
-
-def _announce(sources: Sequence[ModelSource], ports: Ports, warnings: Sequence[str]) -> None:
-    scheme = "https" if os.environ.get("TIDEGATE_TLS_CERT_FILE") else "http"
-    base, ops = f"{scheme}://{HOST}:{ports.http_port}", f"http://{HOST}:{ports.ops_port}"
-    first, *others = (f"{base}/v1/models/{source.name}:predict" for source in sources)
-    lines = (
-        f"Tidegate serves {' and '.join(source.name for source in sources)}",
-        "",
-        f"  form     {base}/",
-        f"  API      {first}",
-        *(f"           {other}" for other in others),
-        f"  docs     {base}/docs",
-        f"  status   {ops}/status",
-        f"  metrics  {ops}/metrics",
-        f"  load     {_load_test(sources[0].name, ports)}",
-        "",
-        *(f"Warning: {warning}\n" for warning in warnings),
-        "Ctrl-C stops it.",
-    )
-    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
-    sys.stdout.flush()
-
-
-def _load_test(model: str, ports: Ports) -> str:
-    """Return the command that loads what runs here, for another terminal."""
-    port = f" HTTP_PORT={ports.http_port}" if ports.http_port != Ports().http_port else ""
-    asked = "" if model == "and_gate" else f" LOADTEST_MODEL={model}"
-    return f"make loadtest{port}{asked}"
 
 
 if __name__ == "__main__":
