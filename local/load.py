@@ -15,6 +15,9 @@ from ports import HOST, PortError, Ports
 
 SCHEMES = {"http": 80, "https": 443}
 
+LOADS_NOTHING = {"-h", "--help", "-V", "--version", "-l", "--list", "--worker"}
+"""Arguments with which Locust asks nobody, or is told later whom."""
+
 ANSWER_S = 5.0
 """How long a connection may take."""
 
@@ -27,11 +30,11 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """Become Locust; exit code 2 where nobody could answer it."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("-H", "--host", default="")
-    parser.add_argument("--headless", action="store_true")
     chosen, _ = parser.parse_known_args(arguments)
     try:
         host = chosen.host or _host(os.environ)
-        check(host)
+        if not LOADS_NOTHING & set(arguments):
+            check(host)
     except (HostError, PortError) as error:
         sys.stderr.write(f"\ntidegate: {error}\n")
         sys.exit(2)

@@ -54,7 +54,7 @@ install() {
     life=$!
     installed=yes
     "$venv/bin/python" -m pip install --disable-pip-version-check --quiet "$@" || installed=
-    kill $life
+    kill "$life" 2>/dev/null || true
     wait $life 2>/dev/null || true
     [ "$installed" ] || die "pip could not install everything. Is the package index within reach (network, proxy, pip's own settings)?
     Run the same command again: what was downloaded is kept."

@@ -39,3 +39,12 @@ def test_where_nobody_answers_one_line_says_so_and_how_to_go_on(free_ports, by):
         f"tidegate: nobody answers at {address} (Connection refused): start `make run`"
     )
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_locust_itself_is_asked_for_its_version_whether_anybody_answers_or_not(free_ports):
+    done = subprocess.run(
+        [sys.executable, ROOT / "local" / "load.py", "--version"],
+        env={"HTTP_PORT": str(free_ports())}, capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("locust ")
