@@ -250,9 +250,9 @@ def test_a_files_old_error_goes_with_the_next_answer(open_page, predictor, monke
     assert file.get_attribute("aria-invalid") is None
     assert page.locator(".error").count() == 0
     assert page.evaluate(BROKEN) == []
-    page.set_input_files("[id='png.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"x" * 7_000_000})
+    page.set_input_files("[id='png.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b""})
     page.click("#predict")
-    expect(page.locator("[id='error-png.all']")).to_contain_text("came a larger one")
+    expect(page.locator("[id='error-png.all']")).to_contain_text("came an empty one")
     expect(file).to_have_attribute("aria-invalid", "true")
     expect(file).to_have_attribute("aria-describedby", "hint-png.all error-png.all")
 
@@ -262,7 +262,25 @@ def test_a_files_old_error_goes_with_the_next_answer(open_page, predictor, monke
     monkeypatch.setattr(predictor, "predict", no_picture)
     page.set_input_files("[id='png.all.file']", {"name": "a.png", "mimeType": "image/png", "buffer": b"no"})
     page.click("#predict")
-    expect(page.locator("#said [role=alert]")).to_have_text("Unknown image file format.")
+    expect(page.locator("[id='error-png.all']")).to_have_text("Unknown image file format.")
+    expect(page.locator("#said")).to_contain_text("The model refused this.")
+    assert page.evaluate(BROKEN) == []
+
+
+def test_an_error_about_no_field_takes_the_old_ones_back(open_page, predictor, monkeypatch):
+    page = open_page()
+    page.fill(FIRST, "five")
+    page.fill(SECOND, "6")
+    page.click("#predict")
+    expect(page.locator(FIRST)).to_have_attribute("aria-invalid", "true")
+
+    async def refuse(*_: object) -> None:
+        raise BadInput("Too hot.\n\t [[{{node Assert}}]]")
+
+    monkeypatch.setattr(predictor, "predict", refuse)
+    page.fill(FIRST, "5")
+    page.click("#predict")
+    expect(page.locator("#said [role=alert]")).to_have_text("Too hot.")
     expect(page.locator("#said > p").first).to_have_text("This cannot be asked")
     assert page.locator("#ask .error, #ask [aria-invalid]").count() == 0
     assert page.evaluate(BROKEN) == []

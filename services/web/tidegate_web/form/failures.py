@@ -34,6 +34,11 @@ def lost(path: str, request_id: str) -> Failure:
     return Failure("No such page", text, request_id, away=False, parameters={}, typed={})
 
 
+def words(error: TidegateError) -> str:
+    """Return an error's text for people."""
+    return NODES.sub("", str(error)).strip()
+
+
 def failure(error: TidegateError, request_id: str, texts: Mapping[str, str], typed: dict[str, str]) -> Failure:
     """Say an error.
 
@@ -46,7 +51,7 @@ def failure(error: TidegateError, request_id: str, texts: Mapping[str, str], typ
     answer = ANSWERS[type(error)]
     return Failure(
         title=TITLES.get(answer.status, answer.status.phrase),
-        text=NODES.sub("", str(error)).strip(),
+        text=words(error),
         request_id=request_id,
         away=answer.retry_after_s is not None,
         parameters={name: texts[name] for name in NAMES if texts.get(name)},

@@ -110,6 +110,14 @@ def mark(form: Sequence[Group], error: BadInput) -> list[Group]:
     ]
 
 
+def blame(form: Sequence[Group], text: str) -> list[Group]:
+    """Put what a model said beside the form's only field; with several nobody knows which one it is about."""
+    if sum(len(group.fields) for group in form) != 1:
+        return list(form)
+    (group,) = (group for group in form if group.fields)
+    return [replace(group, fields=(replace(group.fields[0], error=text),))]
+
+
 def _group(name: str, spec: TensorSpec, card: ModelCard) -> Group:
     grid = grid_of(spec, card)
     if grid is not None:

@@ -127,6 +127,8 @@ class Form:
         except BadInput as error:
             page = replace(page, groups=fields.mark(page.groups, error))
             if not page.wrong:
+                page = replace(page, groups=fields.blame(page.groups, failures.words(error)), refused=True)
+            if not page.wrong:
                 raise  # it is about no field: the page of its own says it
             return _page(self._pages.form(page), HTTPStatus.BAD_REQUEST)
         self._context.answered(request, outcome)

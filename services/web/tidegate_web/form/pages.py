@@ -73,6 +73,7 @@ class FormPage:
         request_id: For whoever reads the log.
         api_path: Where the API answers the same.
         answered: The answer to what was sent.
+        refused: Whether what is wrong is what the model said of it.
     """
 
     card: ModelCard
@@ -83,6 +84,7 @@ class FormPage:
     request_id: str
     api_path: str
     answered: Answered | None = None
+    refused: bool = False
 
     @property
     def takes_files(self) -> bool:
