@@ -207,12 +207,13 @@ def _held(snapshot: Snapshot, namespace: str, backends: int) -> int | None:
                 spec = node.get("spec")
                 replicas = (spec.integer("replicas") if spec else None) or 1
                 times = backends if said.get(_PER_BACKEND) in _ON else 1
-                total = (total or 0) + replicas * sum(limits) * times
+                inflight, queue = limits
+                total = (total or 0) + replicas * (inflight * times + queue)
     return total
 
 
 _ADMISSION: Final = ("TIDEGATE_MAX_INFLIGHT", "TIDEGATE_MAX_QUEUE")
-_PER_BACKEND: Final = "TIDEGATE_LIMITS_PER_BACKEND"
+_PER_BACKEND: Final = "TIDEGATE_INFLIGHT_PER_BACKEND"
 _ON: Final = ("1", "true")
 
 

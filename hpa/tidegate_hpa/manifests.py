@@ -71,7 +71,7 @@ def batching(plan: Plan) -> str:
         "enable_large_batch_splitting { value: true }\n"
         "batch_timeout_micros { value: 0 }\n"
         f"num_batch_threads {{ value: {cores} }}\n"
-        f"max_enqueued_batches {{ value: {max(plan.held_per_gateway, math.ceil(largest / size))} }}\n"
+        f"max_enqueued_batches {{ value: {max(plan.sent_per_gateway, math.ceil(largest / size))} }}\n"
     )
 
 
@@ -100,8 +100,8 @@ def _record(plan: Plan) -> dict[str, object]:
         "cpu_request_m": plan.cpu_request_m,
         "cpu_target": plan.cpu_target,
         "plain_cpu": plan.plain_cpu,
-        "held_per_gateway": plan.held_per_gateway,
-        "at_work_per_gateway": plan.at_work_per_gateway,
+        "sent_per_gateway": plan.sent_per_gateway,
+        "queued_per_gateway": plan.queued_per_gateway,
     }
 
 
@@ -191,8 +191,8 @@ def _scaled_object(plan: Plan) -> dict[str, object]:
 
 def _gateway(plan: Plan) -> dict[str, object]:
     env = [
-        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(plan.at_work_per_gateway)},
-        {"name": "TIDEGATE_MAX_QUEUE", "value": str(plan.held_per_gateway - plan.at_work_per_gateway)},
-        {"name": "TIDEGATE_LIMITS_PER_BACKEND", "value": "1"},
+        {"name": "TIDEGATE_MAX_INFLIGHT", "value": str(plan.sent_per_gateway)},
+        {"name": "TIDEGATE_MAX_QUEUE", "value": str(plan.queued_per_gateway)},
+        {"name": "TIDEGATE_INFLIGHT_PER_BACKEND", "value": "1"},
     ]
     return _deployment("tidegate-web", {"name": _CONTAINERS["web"], "env": env})

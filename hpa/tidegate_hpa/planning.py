@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 PENDING: Final = "pending-predictions"
 _FIVE_M: Final = 5
-_LEAST_HELD: Final = 4
+_LEAST_QUEUED: Final = 3
 EAGER: Final = ScalingRules(0, "Max", (Policy("Percent", 300, 15), Policy("Pods", 4, 15)))
 _HEADROOMS: Final = (0.1, 0.3, 0.5, 0.7)
 _WINDOWS_S: Final = (60, 300, 600)
@@ -96,26 +96,27 @@ class Plan:
         return max(1, round(100_000 * used / request)) if used and request else 80
 
     @property
-    def held_per_gateway(self) -> int:
-        """Rows that a gateway lets in for each model server: its share of what one answers in half of the objective.
+    def sent_per_gateway(self) -> int:
+        """Rows that a gateway sends on for each model server: its share of what keeps one busy.
 
-        What is let in is then answered in time while more pods come, and the rest is refused at once. It is four times
-        what a pod is to hold at least, so that the signal can call for four times the fleet, as `EAGER` goes.
-        """
-        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows
-        signalled = 4 * (self.pending_target_m or 0) / 1000
-        return max(_LEAST_HELD, math.ceil(max(in_time, signalled) / self.gateways))
-
-    @property
-    def at_work_per_gateway(self) -> int:
-        """Of the rows held, those sent on: twice what a pod answers while a lone request takes, so that it never waits.
-
-        The others stay in the gateway for whichever model server is free first. Sent ahead they would be joined to a
-        call that one of them works through row by row, where joining saves nothing, while the others are idle.
+        That is twice what a pod answers while a lone request takes, and at least twice what it is to hold at its
+        target, so that the signal can call for twice the fleet. Sent ahead, more would be joined to a call that one pod
+        works through row by row, where joining saves nothing, while the others are idle.
         """
         lone_s = self.knee.steps[0].p50_s or self.slo_s
         answered = self.knee.capacity_within(self.slo_s) * lone_s * self.knee.rows
-        return min(self.held_per_gateway, math.ceil(2 * answered / self.gateways))
+        return math.ceil(2 * max(answered, (self.pending_target_m or 0) / 1000) / self.gateways)
+
+    @property
+    def queued_per_gateway(self) -> int:
+        """Rows that wait in a gateway for whichever model server is free first, however many there are.
+
+        With those sent on to one pod they are the gateway's share of what it answers in half of the objective: what is
+        let in is then answered in time while more pods come, and the rest is refused at once. More pods empty the queue
+        faster, and need no longer one.
+        """
+        in_time = self.knee.capacity_within(self.slo_s) * self.slo_s / 2 * self.knee.rows / self.gateways
+        return max(_LEAST_QUEUED, math.ceil(in_time) - self.sent_per_gateway)
 
     @property
     def behavior(self) -> Behavior | None:

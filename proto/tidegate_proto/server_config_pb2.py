@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import wrappers_pb2 as google_dot_protobuf_dot_wrappers__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tidegate_proto/server_config.proto\x12\rtidegate.wire\x1a\x1egoogle/protobuf/wrappers.proto\"\xa8\x02\n\x15ServableVersionPolicy\x12=\n\x06latest\x18\x64 \x01(\x0b\x32+.tidegate.wire.ServableVersionPolicy.LatestH\x00\x12\x37\n\x03\x61ll\x18\x65 \x01(\x0b\x32(.tidegate.wire.ServableVersionPolicy.AllH\x00\x12\x41\n\x08specific\x18\x66 \x01(\x0b\x32-.tidegate.wire.ServableVersionPolicy.SpecificH\x00\x1a\x1e\n\x06Latest\x12\x14\n\x0cnum_versions\x18\x01 \x01(\r\x1a\x05\n\x03\x41ll\x1a\x1c\n\x08Specific\x12\x10\n\x08versions\x18\x01 \x03(\x03\x42\x0f\n\rpolicy_choice\"\xb5\x02\n\x0bModelConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tbase_path\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.tidegate.wire.ModelType\x12\x16\n\x0emodel_platform\x18\x04 \x01(\t\x12\x42\n\x14model_version_policy\x18\x07 \x01(\x0b\x32$.tidegate.wire.ServableVersionPolicy\x12\x45\n\x0eversion_labels\x18\x08 \x03(\x0b\x32-.tidegate.wire.ModelConfig.VersionLabelsEntry\x1a\x34\n\x12VersionLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"=\n\x0fModelConfigList\x12*\n\x06\x63onfig\x18\x01 \x03(\x0b\x32\x1a.tidegate.wire.ModelConfig\"N\n\x11ModelServerConfig\x12\x39\n\x11model_config_list\x18\x01 \x01(\x0b\x32\x1e.tidegate.wire.ModelConfigList\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"N\n\x10MonitoringConfig\x12:\n\x11prometheus_config\x18\x01 \x01(\x0b\x32\x1f.tidegate.wire.PrometheusConfig\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"^\n\tSSLConfig\x12\x12\n\nserver_key\x18\x01 \x01(\t\x12\x13\n\x0bserver_cert\x18\x02 \x01(\t\x12\x11\n\tcustom_ca\x18\x03 \x01(\t\x12\x15\n\rclient_verify\x18\x04 \x01(\x08*B\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTENSORFLOW\x10\x01\x12\t\n\x05OTHER\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"tidegate_proto/server_config.proto\x12\rtidegate.wire\x1a\x1egoogle/protobuf/wrappers.proto\"\xa8\x02\n\x15ServableVersionPolicy\x12=\n\x06latest\x18\x64 \x01(\x0b\x32+.tidegate.wire.ServableVersionPolicy.LatestH\x00\x12\x37\n\x03\x61ll\x18\x65 \x01(\x0b\x32(.tidegate.wire.ServableVersionPolicy.AllH\x00\x12\x41\n\x08specific\x18\x66 \x01(\x0b\x32-.tidegate.wire.ServableVersionPolicy.SpecificH\x00\x1a\x1e\n\x06Latest\x12\x14\n\x0cnum_versions\x18\x01 \x01(\r\x1a\x05\n\x03\x41ll\x1a\x1c\n\x08Specific\x12\x10\n\x08versions\x18\x01 \x03(\x03\x42\x0f\n\rpolicy_choice\";\n\x12LogCollectorConfig\x12\x0c\n\x04type\x18\x01 \x01(\t\x12\x17\n\x0f\x66ilename_prefix\x18\x02 \x01(\t\"N\n\x15PerTaskSamplingConfig\x12\n\n\x02\x64\x63\x18\x01 \x01(\t\x12\x12\n\ntask_index\x18\x02 \x01(\x05\x12\x15\n\rsampling_rate\x18\x03 \x01(\x01\"\x84\x01\n\x0eSamplingConfig\x12\x15\n\rsampling_rate\x18\x01 \x01(\x01\x12\x12\n\nattributes\x18\x02 \x01(\x05\x12G\n\x19per_task_sampling_configs\x18\x03 \x03(\x0b\x32$.tidegate.wire.PerTaskSamplingConfig\"\x88\x01\n\rLoggingConfig\x12?\n\x14log_collector_config\x18\x01 \x01(\x0b\x32!.tidegate.wire.LogCollectorConfig\x12\x36\n\x0fsampling_config\x18\x02 \x01(\x0b\x32\x1d.tidegate.wire.SamplingConfig\"\xeb\x02\n\x0bModelConfig\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x11\n\tbase_path\x18\x02 \x01(\t\x12,\n\nmodel_type\x18\x03 \x01(\x0e\x32\x18.tidegate.wire.ModelType\x12\x16\n\x0emodel_platform\x18\x04 \x01(\t\x12\x34\n\x0elogging_config\x18\x06 \x01(\x0b\x32\x1c.tidegate.wire.LoggingConfig\x12\x42\n\x14model_version_policy\x18\x07 \x01(\x0b\x32$.tidegate.wire.ServableVersionPolicy\x12\x45\n\x0eversion_labels\x18\x08 \x03(\x0b\x32-.tidegate.wire.ModelConfig.VersionLabelsEntry\x1a\x34\n\x12VersionLabelsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x03:\x02\x38\x01\"=\n\x0fModelConfigList\x12*\n\x06\x63onfig\x18\x01 \x03(\x0b\x32\x1a.tidegate.wire.ModelConfig\"N\n\x11ModelServerConfig\x12\x39\n\x11model_config_list\x18\x01 \x01(\x0b\x32\x1e.tidegate.wire.ModelConfigList\"0\n\x10PrometheusConfig\x12\x0e\n\x06\x65nable\x18\x01 \x01(\x08\x12\x0c\n\x04path\x18\x02 \x01(\t\"N\n\x10MonitoringConfig\x12:\n\x11prometheus_config\x18\x01 \x01(\x0b\x32\x1f.tidegate.wire.PrometheusConfig\"\xf1\x03\n\x12\x42\x61tchingParameters\x12\x33\n\x0emax_batch_size\x18\x01 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14\x62\x61tch_timeout_micros\x18\x02 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x39\n\x14max_enqueued_batches\x18\x03 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x11num_batch_threads\x18\x04 \x01(\x0b\x32\x1b.google.protobuf.Int64Value\x12\x36\n\x10thread_pool_name\x18\x05 \x01(\x0b\x32\x1c.google.protobuf.StringValue\x12\x1b\n\x13\x61llowed_batch_sizes\x18\x06 \x03(\x03\x12\"\n\x1apad_variable_length_inputs\x18\x07 \x01(\x08\x12@\n\x1c\x65nable_large_batch_splitting\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.BoolValue\x12=\n\x18max_execution_batch_size\x18\t \x01(\x0b\x32\x1b.google.protobuf.Int64Value\"^\n\tSSLConfig\x12\x12\n\nserver_key\x18\x01 \x01(\t\x12\x13\n\x0bserver_cert\x18\x02 \x01(\t\x12\x11\n\tcustom_ca\x18\x03 \x01(\t\x12\x15\n\rclient_verify\x18\x04 \x01(\x08*B\n\tModelType\x12\x1a\n\x16MODEL_TYPE_UNSPECIFIED\x10\x00\x12\x0e\n\nTENSORFLOW\x10\x01\x12\t\n\x05OTHER\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,8 +34,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODELCONFIG_VERSIONLABELSENTRY']._loaded_options = None
   _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELTYPE']._serialized_start=1565
-  _globals['_MODELTYPE']._serialized_end=1631
+  _globals['_MODELTYPE']._serialized_start=2034
+  _globals['_MODELTYPE']._serialized_end=2100
   _globals['_SERVABLEVERSIONPOLICY']._serialized_start=86
   _globals['_SERVABLEVERSIONPOLICY']._serialized_end=382
   _globals['_SERVABLEVERSIONPOLICY_LATEST']._serialized_start=298
@@ -44,20 +44,28 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SERVABLEVERSIONPOLICY_ALL']._serialized_end=335
   _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_start=337
   _globals['_SERVABLEVERSIONPOLICY_SPECIFIC']._serialized_end=365
-  _globals['_MODELCONFIG']._serialized_start=385
-  _globals['_MODELCONFIG']._serialized_end=694
-  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_start=642
-  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_end=694
-  _globals['_MODELCONFIGLIST']._serialized_start=696
-  _globals['_MODELCONFIGLIST']._serialized_end=757
-  _globals['_MODELSERVERCONFIG']._serialized_start=759
-  _globals['_MODELSERVERCONFIG']._serialized_end=837
-  _globals['_PROMETHEUSCONFIG']._serialized_start=839
-  _globals['_PROMETHEUSCONFIG']._serialized_end=887
-  _globals['_MONITORINGCONFIG']._serialized_start=889
-  _globals['_MONITORINGCONFIG']._serialized_end=967
-  _globals['_BATCHINGPARAMETERS']._serialized_start=970
-  _globals['_BATCHINGPARAMETERS']._serialized_end=1467
-  _globals['_SSLCONFIG']._serialized_start=1469
-  _globals['_SSLCONFIG']._serialized_end=1563
+  _globals['_LOGCOLLECTORCONFIG']._serialized_start=384
+  _globals['_LOGCOLLECTORCONFIG']._serialized_end=443
+  _globals['_PERTASKSAMPLINGCONFIG']._serialized_start=445
+  _globals['_PERTASKSAMPLINGCONFIG']._serialized_end=523
+  _globals['_SAMPLINGCONFIG']._serialized_start=526
+  _globals['_SAMPLINGCONFIG']._serialized_end=658
+  _globals['_LOGGINGCONFIG']._serialized_start=661
+  _globals['_LOGGINGCONFIG']._serialized_end=797
+  _globals['_MODELCONFIG']._serialized_start=800
+  _globals['_MODELCONFIG']._serialized_end=1163
+  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_start=1111
+  _globals['_MODELCONFIG_VERSIONLABELSENTRY']._serialized_end=1163
+  _globals['_MODELCONFIGLIST']._serialized_start=1165
+  _globals['_MODELCONFIGLIST']._serialized_end=1226
+  _globals['_MODELSERVERCONFIG']._serialized_start=1228
+  _globals['_MODELSERVERCONFIG']._serialized_end=1306
+  _globals['_PROMETHEUSCONFIG']._serialized_start=1308
+  _globals['_PROMETHEUSCONFIG']._serialized_end=1356
+  _globals['_MONITORINGCONFIG']._serialized_start=1358
+  _globals['_MONITORINGCONFIG']._serialized_end=1436
+  _globals['_BATCHINGPARAMETERS']._serialized_start=1439
+  _globals['_BATCHINGPARAMETERS']._serialized_end=1936
+  _globals['_SSLCONFIG']._serialized_start=1938
+  _globals['_SSLCONFIG']._serialized_end=2032
 # @@protoc_insertion_point(module_scope)

@@ -114,7 +114,7 @@ def test_an_admission_limit_below_what_the_fleet_is_to_hold():
     scaler = hpa(metrics=[external(type="AverageValue", averageValue="4")])
     (problem,) = problems(scaler, deployment(), gateway, *PODS, queue)
     assert "let 16 predictions in, which at 4 a pod asks for 4 pods" in problem
-    env.append({"name": "TIDEGATE_LIMITS_PER_BACKEND", "value": "1"})
+    env.append({"name": "TIDEGATE_INFLIGHT_PER_BACKEND", "value": "1"})
     assert problems(scaler, deployment(), gateway, *PODS, queue) == []
 
 

@@ -1,7 +1,6 @@
 """`tidegate-hpa plan`: settings from a measured knee, and its refusals."""
 
 import json
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,16 +64,13 @@ def test_the_target_is_what_the_signal_shows_at_the_load_that_is_wanted(written)
     # 18 requests/s of 50 ms are 0.9 requests, of 2 rows
     assert plan.pending_target_m == 1800
     assert (plan.cpu_request_m, plan.cpu_target) == (240, 75)
-    # A pod answers 9.6 rows in 200 ms, and is to hold 1.8 at its target
-    assert plan.held_per_gateway == 10
-    assert replace(plan, gateways=2).held_per_gateway == 5
-    # A lone request takes 50 ms, in which it answers 2.4 rows
-    assert plan.at_work_per_gateway == 5
-    assert replace(plan, gateways=9).at_work_per_gateway == 1
-    # Where there is little time, the signal must be able to call for four times the pods all the same
-    hurried = replace(plan, slo_s=0.2, headroom=0.05)
-    assert hurried.pending_target_m is not None
-    assert hurried.held_per_gateway == math.ceil(4 * hurried.pending_target_m / 1000)
+    # A lone request takes 50 ms, in which a pod answers 2.4 rows; in 200 ms it answers 9.6
+    assert (plan.sent_per_gateway, plan.queued_per_gateway) == (5, 5)
+    assert (replace(plan, gateways=9).sent_per_gateway, replace(plan, gateways=9).queued_per_gateway) == (1, 3)
+    # A pod that is to hold much at its target is sent so much that the signal can call for twice the fleet
+    full = replace(plan, headroom=0.0)
+    assert full.pending_target_m == 2400
+    assert full.sent_per_gateway == 5
 
 
 def test_the_fitted_pod_has_its_knee_where_the_measured_one_has(written):

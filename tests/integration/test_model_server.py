@@ -194,8 +194,8 @@ def test_a_new_version_replaces_the_old_one_without_a_gap_and_a_broken_one_does_
 ):
     base_path = tmp_path / "and_gate"
     shutil.copytree(model_folder / "and_gate", base_path)
-    poll = "--file_system_poll_wait_seconds=0.1"
-    server = start_model_server("--model_name=and_gate", f"--model_base_path={base_path}", poll)
+    flags = ("--file_system_poll_wait_seconds=0.1", "--max_num_load_retries=0")
+    server = start_model_server("--model_name=and_gate", f"--model_base_path={base_path}", *flags)
     with grpc.insecure_channel(server.address) as channel:
         client = Client(channel)
         seen = []

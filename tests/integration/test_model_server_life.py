@@ -134,6 +134,7 @@ def served(start_model_server: Any, model_folder: Path, tmp_path_factory: pytest
         f"--grpc_socket_path={socket}",
         "--grpc_channel_arguments=grpc.max_connection_age_ms=600000",
         "--num_load_threads=2",
+        "--max_num_load_retries=0",
     )
     with grpc.insecure_channel(f"unix:{socket}") as channel:
         yield Served(server, folder, model, channel)

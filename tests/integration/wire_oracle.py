@@ -32,6 +32,8 @@ from tensorflow_serving.apis import (
 )
 from tensorflow_serving.config import (
     file_system_storage_path_source_pb2,
+    log_collector_config_pb2,
+    logging_config_pb2,
     model_server_config_pb2,
 )
 
@@ -45,6 +47,10 @@ MESSAGES: dict[str, Any] = {
     "SignatureDef": meta_graph_pb2.SignatureDef,
     "SignatureDefMap": get_model_metadata_pb2.SignatureDefMap,
     "ModelSpec": model_pb2.ModelSpec,
+    "LogCollectorConfig": log_collector_config_pb2.LogCollectorConfig,
+    "PerTaskSamplingConfig": logging_config_pb2.PerTaskSamplingConfig,
+    "SamplingConfig": logging_config_pb2.SamplingConfig,
+    "LoggingConfig": logging_config_pb2.LoggingConfig,
     "PredictRequest": predict_pb2.PredictRequest,
     "PredictResponse": predict_pb2.PredictResponse,
     "BytesList": feature_pb2.BytesList,

@@ -65,9 +65,9 @@ def test_pods_are_capped_name_their_route_hold_so_much_and_serve_the_one_model(u
     told = settings(usual["Deployment", "tidegate-web"])
     assert told["TIDEGATE_EXPOSE_ROUTE"] == "1"
     assert told["TIDEGATE_MODELS"] == "work"
-    # One model server answers 5 in half of the SLO: the least that a gateway may have is more than half of that
+    # One model server answers 0.5 while a lone request takes, and 5 in half of the SLO: two gateways share both
     assert (told["TIDEGATE_MAX_INFLIGHT"], told["TIDEGATE_MAX_QUEUE"]) == ("1", "3")
-    assert told["TIDEGATE_LIMITS_PER_BACKEND"] == "1"
+    assert told["TIDEGATE_INFLIGHT_PER_BACKEND"] == "1"
     (config,) = [
         one for (kind, name), one in usual.items() if kind == "ConfigMap" and name.startswith("tidegate-models")
     ]
@@ -141,7 +141,7 @@ def test_other_folders_than_the_manifests_are_refused(tmp_path):
 def test_one_model_server_answers_all_that_gateways_hold_within_the_slo():
     of = sizing()
     assert of.plan is not None
-    held = of.plan.held_per_gateway * of.pods["web"].least
+    held = (of.plan.sent_per_gateway + of.plan.queued_per_gateway) * of.pods["web"].least
     assert held / of.plan.knee.capacity_rps < SLO_S
 
 

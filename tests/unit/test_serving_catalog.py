@@ -8,7 +8,7 @@ import pytest
 from tidegate_proto.model_status_pb2 import ModelVersionStatus
 from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.server_config_pb2 import ModelConfig, ServableVersionPolicy
-from tidegate_serving import versions
+from tidegate_serving import model_config, versions
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.errors import FailedPrecondition, InvalidArgument, NotFound, ServingError, Unknown
 from tidegate_serving.loading import Loader
@@ -145,8 +145,6 @@ def test_what_is_not_there_is_refused_in_tf_servings_words(tmp_path, wanted, err
     [
         (ModelSpec(name="other"), NotFound, "Could not find any versions of model other"),
         (spec(9), NotFound, "Could not find version 9 of model gate"),
-        (spec(label="gone"), NotFound, "Could not find version 8 of model gate"),
-        (spec(label="beta"), InvalidArgument, "Unrecognized servable version label: beta"),
     ],
 )
 def test_the_status_of_what_is_not_there_is_refused_in_tf_servings_words(tmp_path, wanted, error, text):
@@ -171,7 +169,7 @@ def test_a_new_version_is_loaded_before_the_old_one_goes(tmp_path):
 
 def test_a_broken_version_leaves_the_old_one_serving_and_says_why(tmp_path):
     add(tmp_path, 1)
-    models = catalog(tmp_path)
+    models = Served(gate(tmp_path), retries=0)
     models.refresh()
     add(tmp_path, 2, "2/broken")
     models.refresh()
@@ -179,6 +177,14 @@ def test_a_broken_version_leaves_the_old_one_serving_and_says_why(tmp_path):
     assert states(models) == {1: State.AVAILABLE, 2: State.END}
     (problem,) = [status.status.error_message for status in models.statuses(spec(2))]
     assert "broken" in problem
+
+
+def test_a_label_does_not_choose_whose_status_is_told(tmp_path):
+    add(tmp_path, 1, 2)
+    models = catalog(tmp_path, ALL, stable=1)
+    models.refresh()
+    assert [status.version for status in models.statuses(spec(label="stable"))] == [2, 1]
+    assert models.statuses(spec(label="nobody's")) == models.statuses(spec())
 
 
 def test_removing_the_new_version_rolls_back(tmp_path):
@@ -274,6 +280,13 @@ def test_statuses_are_the_newest_first_and_carry_a_status_each(tmp_path):
     statuses = models.statuses(spec())
     assert [status.version for status in statuses] == [10, 2, 1]
     assert all(status.HasField("status") and status.status.error_code == 0 for status in statuses)
+
+
+def test_logging_that_is_asked_for_is_named_as_not_done(tmp_path, caplog):
+    config = gate(tmp_path)
+    config.logging_config.sampling_config.sampling_rate = 0.5
+    model_config.check([config])
+    assert "accepted and not honoured: logging_config of gate" in caplog.text
 
 
 @pytest.mark.parametrize(

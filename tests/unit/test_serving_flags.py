@@ -45,7 +45,6 @@ def test_a_switch_is_on_by_its_name_alone(given, expected):
         ("--port", "--port: expected --port=value"),
         ("--port=x", "--port: expected a whole number, came 'x'"),
         ("--port=70000", "--port: expected a port from 0 to 65535, came 70000"),
-        ("--rest_api_port=8500", "--rest_api_port=8500: expected another port than --port"),
         ("--enable_batching=maybe", "--enable_batching: expected true or false, came 'maybe'"),
         ("--batching_parameters_file=x", "--batching_parameters_file is set without setting --enable_batching"),
         ("--ssl_config_file=/nowhere", "No such file or directory: '/nowhere'"),
@@ -58,6 +57,14 @@ def test_what_cannot_be_used_is_said_with_code_2(capsys, argument, said):
 
 def test_no_model_at_all_is_said(capsys):
     assert "give one of --model_config_file and --model_base_path" in refused(capsys)
+
+
+def test_logging_that_a_file_of_models_asks_for_is_read(tmp_path):
+    file = tmp_path / "models.config"
+    logging = 'log_collector_config { type: "x" filename_prefix: "y" } sampling_config { sampling_rate: 0.1 }'
+    file.write_text(f'model_config_list {{ config {{ name: "gate" logging_config {{ {logging} }} }} }}')
+    (config,) = read([f"--model_config_file={file}"]).models
+    assert config.logging_config.sampling_config.sampling_rate == 0.1
 
 
 def test_a_file_of_something_else_is_said(capsys, tmp_path):

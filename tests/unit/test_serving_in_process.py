@@ -1,4 +1,4 @@
-"""REST says each code of the model server with TF Serving's status."""
+"""What REST hears of the model server: each code with TF Serving's status, and a signature's defaults."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Never
@@ -6,6 +6,8 @@ from typing import Never
 import pytest
 import tensorflow as tf
 
+from tidegate_proto.signature_pb2 import SignatureDef
+from tidegate_proto.tensor_pb2 import DT_FLOAT, TensorProto, TensorShapeProto
 from tidegate_serving import errors
 from tidegate_serving.catalog import Catalog
 from tidegate_serving.in_process import InProcessPredictor
@@ -15,12 +17,16 @@ from tidegate_web.errors import ANSWERS, TidegateError
 from tidegate_web.prediction import ModelRef
 
 
-class Failing(Servicer):
-    """Answers every question with one error."""
+class Poor(Servicer):
+    """Answers every question about status with one error, and has a signature with a default."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(Catalog(), RequestMetrics(lambda _: False))
         self._error = error
+
+    def signatures(self, spec: object) -> tuple[int, dict[str, SignatureDef]]:  # noqa: ARG002 the Servicer's
+        shift = TensorProto(dtype=DT_FLOAT, tensor_shape=TensorShapeProto(), float_val=[0.1])
+        return 3, {"shifted": SignatureDef(defaults={"shift": shift})}
 
     def status(self, request: object) -> Never:  # noqa: ARG002 the Servicer's
         raise self._error
@@ -46,5 +52,13 @@ class Failing(Servicer):
 )
 async def test_every_code_has_the_status_that_tf_serving_gives_it(error, status):
     with ThreadPoolExecutor(1) as threads, pytest.raises(TidegateError, match="no") as raised:
-        await InProcessPredictor(Failing(error), threads).status(ModelRef("m"), 5)
+        await InProcessPredictor(Poor(error), threads).status(ModelRef("m"), 5)
     assert ANSWERS[type(raised.value)].status == status
+
+
+async def test_a_signatures_defaults_are_told_as_tf_servings_document_has_them():
+    with ThreadPoolExecutor(1) as threads:
+        metadata = await InProcessPredictor(Poor(errors.NotFound("no")), threads).metadata(ModelRef("m"), 5)
+    shift = metadata.signatures["shifted"].defaults["shift"]
+    assert (shift["dtype"], shift["tensor_shape"]) == ("DT_FLOAT", {"dim": [], "unknown_rank": False})
+    assert (shift["float_val"], shift["int64_val"], shift["tensor_content"]) == ([0.1], [], "")

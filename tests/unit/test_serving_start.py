@@ -1,7 +1,9 @@
-"""What the model server's log says while models are missing."""
+"""What the model server's log says while models are missing, and of a port that REST cannot have."""
 
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import cast
 
@@ -9,9 +11,13 @@ import pytest
 
 from tidegate_proto.server_config_pb2 import ModelConfig
 from tidegate_serving.catalog import Catalog
+from tidegate_serving.in_process import InProcessPredictor
 from tidegate_serving.loading import Loader
+from tidegate_serving.metrics import RequestMetrics
 from tidegate_serving.savedmodel import LoadError, SavedModel
-from tidegate_serving.server import StartError, _load
+from tidegate_serving.server import StartError, _load, _serve_rest
+from tidegate_serving.servicer import Servicer
+from tidegate_serving.settings import read
 
 
 def broken(folder: Path) -> SavedModel:
@@ -56,3 +62,12 @@ def test_a_model_that_is_tried_no_more_ends_the_wait(tmp_path):
     with pytest.raises(StartError, match=r"UNKNOWN: 1 servable\(s\) did not become available: \{bad: .*broken\}$"):
         _load(catalog, Loader(catalog, load, 1, 0.0), 60.0, threading.Event())
     assert sorted(tried) == ["bad", "bad", "good"]
+
+
+def test_rest_on_grpcs_port_is_left_out_and_said(caplog):
+    settings = read(["--port=8500", "--rest_api_port=8500", "--model_base_path=/models"])
+    metrics = RequestMetrics(lambda _: False)
+    with ThreadPoolExecutor(1) as threads, ExitStack() as opened:
+        predictor = InProcessPredictor(Servicer(Catalog(), metrics), threads)
+        _serve_rest(settings, predictor, metrics, opened)
+    assert "--rest_api_port is --port: there is no REST" in caplog.text

@@ -1,4 +1,4 @@
-"""Limits that are for each model server grow and shrink with their number; nobody overtakes who waited before."""
+"""A limit that is for each model server grows and shrinks with their number; nobody overtakes who waited before."""
 
 import asyncio
 
@@ -38,16 +38,19 @@ async def asked(admitted: AdmittedPredictor, count: int) -> list[asyncio.Task[Ou
     return tasks
 
 
-async def test_each_model_server_that_comes_lets_as_many_in_and_those_who_wait_are_first(admitted, held, backends):
+async def test_each_model_server_that_comes_lets_one_more_come_to_work_and_those_who_wait_are_first(
+    admitted, held, backends
+):
     at_work, waits = await asked(admitted, 2)
     with pytest.raises(Overloaded, match="1 predictions are at work and 1 wait"):
         await admitted.predict(QUESTION, 5)
-    backends.append("b")
-    late, latest = await asked(admitted, 2)
-    with pytest.raises(Overloaded, match="2 predictions are at work and 2 wait"):
+    backends += ["b", "c"]
+    (last,) = await asked(admitted, 1)  # would have been refused; now it and who was before it have work
+    (late,) = await asked(admitted, 1)
+    with pytest.raises(Overloaded, match="3 predictions are at work and 1 wait"):
         await admitted.predict(QUESTION, 5)
     held.set()
-    await asyncio.gather(at_work, waits, late, latest)
+    await asyncio.gather(at_work, waits, last, late)
 
 
 async def test_when_one_goes_no_more_come_to_work_than_those_left_may_have(admitted, held, backends):
@@ -67,6 +70,6 @@ async def test_without_any_model_server_one_is_let_in_to_hear_why(admitted, held
     await task
 
 
-def test_limits_for_all_are_the_same_whatever_comes():
-    assert Limits(32, 64).of(9) == (32, 64)
-    assert Limits(32, 64, per_backend=True).of(9) == (288, 576)
+def test_a_limit_for_all_is_the_same_whatever_comes():
+    assert Limits(32, 64).at_work(9) == 32
+    assert Limits(32, 64, per_backend=True).at_work(9) == 288

@@ -177,6 +177,7 @@ async def test_status_and_metadata_read_as_tf_servings_do(start_gateway):
         "tensor_shape": {"dim": [{"size": "-1", "name": ""}, {"size": "2", "name": ""}], "unknown_rank": False},
         "name": "serving_default_inputs:0",
     }
+    assert signature["defaults"] == {}
 
 
 async def test_an_answer_names_its_request_version_and_times(start_gateway):

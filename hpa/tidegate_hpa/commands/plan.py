@@ -169,8 +169,8 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
     )
     print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
     if plan.knee.tier == "serving":
-        held, sent = plan.held_per_gateway, plan.at_work_per_gateway
-        print(f"gateways: each lets {held} rows in for each model server, and sends {sent} of them on")
+        sent, queued = plan.sent_per_gateway, plan.queued_per_gateway
+        print(f"gateways: each sends {sent} rows on for each model server, and lets {queued} wait")
     if rps is not None:
         bare, comfortable = planning.pods_for(plan, rps)
         print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")

@@ -26,7 +26,7 @@ class Version:
         number: Its number.
         state: Where it stands.
         model: The loaded model while it is AVAILABLE.
-        problem: Code and text of why it could not be loaded.
+        problem: Code and text of why it could not be loaded; its status has them while it is END.
         contents: The folder that was loaded, or could not be.
         attempts: How often that was tried.
         retry_at: Monotonic seconds of the next try.
@@ -119,15 +119,16 @@ class Catalog:
                 self._end(version, model)
 
     def statuses(self, spec: ModelSpec) -> list[ModelVersionStatus]:
-        """Return where the versions of a model stand, the newest first, or the one named.
+        """Return where the versions of a model stand, the newest first, or the one named by its number.
+
+        A label does not choose here. Source: tensorflow_serving/model_servers/get_model_status_impl.cc.
 
         Raises:
-            InvalidArgument: An unknown label.
             NotFound: The model or version is not known; TF Serving's words, which differ from those of `use`.
         """
         with self._lock:
             servable = self._servables.get(spec.name, Servable(None))
-            number = self._number(spec)
+            number = spec.version.value if spec.HasField("version") else None
             known = servable.versions.keys()
             numbers = sorted(known if number is None else {number} & known, reverse=True)
             if not numbers:
@@ -162,8 +163,8 @@ class Catalog:
         with self._lock:
             version.model, version.state, version.problem = model, State.AVAILABLE, None
 
-    def give_up(self, version: Version, code: int, text: str) -> None:
-        """Tell why a version could not be loaded."""
+    def fail(self, version: Version, code: int, text: str) -> None:
+        """Note why a version could not be loaded. TF Serving says LOADING, and no reason, until its last try."""
         with self._lock:
             version.state, version.problem = State.END, (code, text)
 
@@ -229,7 +230,10 @@ class Catalog:
 
 def _status(version: Version) -> ModelVersionStatus:
     status = ModelVersionStatus(version=version.number, state=version.state)
-    status.status.error_code, status.status.error_message = version.problem or (0, "")
+    if version.problem and version.state is State.END:
+        status.status.error_code, status.status.error_message = version.problem
+    else:
+        status.status.SetInParent()
     return status
 
 

@@ -14,6 +14,7 @@ from tidegate_proto.inference_pb2 import ClassificationRequest, Input, Regressio
 from tidegate_proto.model_status_pb2 import GetModelStatusRequest, ModelVersionStatus
 from tidegate_proto.prediction_pb2 import ModelSpec
 from tidegate_proto.signature_pb2 import SignatureDef, TensorInfo
+from tidegate_proto.tensor_json import tensor_json
 from tidegate_proto.tensor_pb2 import DataType
 from tidegate_serving.errors import ServingError
 from tidegate_serving.servicer import Servicer, answer_to
@@ -130,8 +131,13 @@ class InProcessPredictor:
         except TimeoutError:
             raise http.DeadlineExceeded("The model did not answer in time") from None
         except (ServingError, tf.errors.OpError) as error:
-            code, text = answer_to(error)
-            raise SAID.get(code, http.BackendFault)(text) from error
+            raise refusal_of(error) from error
+
+
+def refusal_of(error: ServingError | tf.errors.OpError) -> http.TidegateError:
+    """Return how REST says what a Servicer raises; it is to be raised from that."""
+    code, text = answer_to(error)
+    return SAID.get(code, http.BackendFault)(text)
 
 
 def to_spec(model: ModelRef, signature: str = "") -> ModelSpec:
@@ -181,6 +187,7 @@ def _signature(signature: SignatureDef) -> Signature:
         {name: _tensor(info) for name, info in sorted(signature.inputs.items())},
         {name: _tensor(info) for name, info in sorted(signature.outputs.items())},
         signature.method_name,
+        {name: tensor_json(tensor) for name, tensor in sorted(signature.defaults.items())},
     )
 
 

@@ -126,7 +126,8 @@ class Loader:
             log.exception("model not loaded", extra={"model": name, "version": number})
             version.attempts += 1
             version.retry_at = time.monotonic() + self._retry_s
-            self._catalog.give_up(version, error.code or grpc.StatusCode.UNKNOWN.value[0], str(error))
+            code = error.code or grpc.StatusCode.UNKNOWN.value[0]
+            self._catalog.fail(version, code, str(error))
             return
         self._catalog.offer(version, model)
         log.info("model available", extra={"model": name, "version": number})

@@ -3,17 +3,20 @@
 Source: tensorflow_serving/model_servers/server_core.cc.
 """
 
+import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from tidegate_proto.server_config_pb2 import ModelConfig, ModelType
 from tidegate_serving.errors import InvalidArgument
 
+log = logging.getLogger(__name__)
+
 PLATFORM = "tensorflow"
 
 
 def check(configs: Sequence[ModelConfig], served: Iterable[ModelConfig] = ()) -> None:
-    """Refuse a list that cannot be served.
+    """Refuse a list that cannot be served, and name in the log what of it is not honoured.
 
     Args:
         configs: The new list.
@@ -35,6 +38,8 @@ def check(configs: Sequence[ModelConfig], served: Iterable[ModelConfig] = ()) ->
                 f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
             )
         _check_platform(config, platforms)
+    if logged := sorted(config.name for config in configs if config.HasField("logging_config")):
+        log.warning("accepted and not honoured: logging_config of %s", ", ".join(logged))
 
 
 def _check_platform(config: ModelConfig, served: Mapping[str, str]) -> None:

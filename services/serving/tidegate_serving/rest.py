@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from tidegate_serving.metrics import RequestMetrics
+from tidegate_serving.rest_refusals import in_tf_servings_words
 from tidegate_serving.servicer import answer_to
 from tidegate_web.errors import ANSWERS, TidegateError
 from tidegate_web.prediction import Predictor, Reply
@@ -66,7 +67,12 @@ def application(
         scraped: Path of the metrics' page; None where there is none.
         cors: Whether pages of any other origin may call.
     """
-    middlewares = [*([_cors] if cors else []), _errors, _counted(metrics)]
+    middlewares = [
+        *([_cors] if cors else []),
+        _errors,
+        _counted(metrics),
+        in_tf_servings_words(predictor, timeout_s),
+    ]
     app = web.Application(middlewares=middlewares, client_max_size=LARGEST_BODY)
     if scraped is not None:
         app.router.add_get(scraped, _scrape(metrics))

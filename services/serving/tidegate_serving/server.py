@@ -72,12 +72,13 @@ def serve(settings: Settings) -> None:
     threads = ThreadPoolExecutor(settings.grpc_max_threads, "predict")
     servicer = Servicer(catalog, metrics, as_content=settings.as_content)
     behaviours = servicer.behaviours() | {HANDLE_RELOAD_CONFIG_REQUEST: answering(reload_config(loader))}
-    try:
-        server = GrpcServer(settings, threads, behaviours)
-    except PortError as error:
-        raise StartError(str(error)) from None
     rest = ExitStack()
     _serve_rest(settings, InProcessPredictor(servicer, threads), metrics, rest)
+    try:
+        server = GrpcServer(settings, threads, behaviours)  # last: who waits for one port mostly waits for this one
+    except PortError as error:
+        rest.close()
+        raise StartError(str(error)) from None
     server.tell_health(serving=True)
     server.start()
     log.info("listening", extra={"port": server.port, "models": [config.name for config in catalog.configs()]})
@@ -182,6 +183,9 @@ def _serve_rest(settings: Settings, predictor: InProcessPredictor, metrics: Requ
         StartError: The port is not to be had.
     """
     if not settings.rest_api_port:
+        return
+    if settings.rest_api_port == settings.port:  # Source: tensorflow_serving/model_servers/server.cc
+        log.error("--rest_api_port is --port: there is no REST; choose another port for it")
         return
     app = application(predictor, settings.rest_timeout_s, metrics, settings.monitoring_path, cors=settings.rest_cors)
     try:

@@ -151,7 +151,7 @@ def _settings(given: Mapping[str, Value], ignored: Sequence[str]) -> Settings:
     return Settings(
         port=_port("port", count("port")),
         socket_path=text("grpc_socket_path"),
-        rest_api_port=_rest_port(_port("rest_api_port", count("rest_api_port")), count("port")),
+        rest_api_port=_port("rest_api_port", count("rest_api_port")),
         rest_timeout_s=number("rest_api_timeout_in_ms", MILLISECONDS),
         rest_cors=on("rest_api_enable_cors_support"),
         models=models,
@@ -185,12 +185,6 @@ def _port(name: str, port: int) -> int:
     if not 0 <= port < 2**16:
         raise FlagError(f"--{name}: expected a port from 0 to 65535, came {port}")
     return port
-
-
-def _rest_port(rest_port: int, grpc_port: int) -> int:
-    if rest_port and rest_port == grpc_port:
-        raise FlagError(f"--rest_api_port={rest_port}: expected another port than --port")
-    return rest_port
 
 
 def _models(file: str, name: str, base_path: str) -> tuple[tuple[ModelConfig, ...], Path | None]:

@@ -36,7 +36,7 @@ class AdmittedPredictor:
         limit: How many may be at work.
         queue: How many may wait.
         metrics: Where pending rows, waits and refusals are counted.
-        times: How often both numbers count, at least once; where they are for each model server, how many there are.
+        times: How often `limit` counts, at least once; where it is for each model server, how many there are.
     """
 
     def __init__(
@@ -61,9 +61,10 @@ class AdmittedPredictor:
         Raises:
             Overloaded: It would find the queue full.
         """
+        self._admit()  # model servers may have come
         if self._has_room():
             return
-        if len(self._waiting) >= self._queue * self._times():
+        if len(self._waiting) >= self._queue:
             self.count_refusal("queue_full")
             raise Overloaded(f"{self._at_work} predictions are at work and {len(self._waiting)} wait: try again soon")
 
@@ -163,7 +164,6 @@ class AdmittedPredictor:
         started = time.monotonic()
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(turn)
-        self._admit()  # model servers may have come
         try:
             async with asyncio.timeout(timeout_s):
                 await turn

@@ -5,7 +5,7 @@ Classify and regress are TF Serving's older pair beside predict: an ExampleQuery
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -91,6 +91,8 @@ class Signature:
     inputs: Mapping[str, TensorSpec]
     outputs: Mapping[str, TensorSpec]
     method: str = ""
+    defaults: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What stands for inputs that are left out by gRPC, as JSON in TF Serving's layout; it is only told."""
     batchable: bool = field(init=False)
     """Whether rows of several requests may go as one: every tensor's first dimension takes any number of rows."""
     wire_dtypes: Mapping[str, str] = field(init=False)

@@ -60,10 +60,10 @@ class Settings:
     )
     drain_s: float = _setting(5.0, "How long connections are still accepted after SIGTERM, while others learn of it", 0)
     max_inflight: int = _setting(256, "Predictions worked on at once", at_least=1)
-    max_queue: int = _setting(1024, "Predictions that may wait for their turn; past it 429", at_least=0)
-    limits_per_backend: bool = _setting(
-        default=False, doc="Whether both limits are for each model server in use: they then grow with their number"
+    inflight_per_backend: bool = _setting(
+        default=False, doc="Whether `TIDEGATE_MAX_INFLIGHT` is for each model server in use: it grows with their number"
     )
+    max_queue: int = _setting(1024, "Predictions that may wait for their turn; past it 429", at_least=0)
     max_batch_rows: int = _setting(
         64, "Most rows that go to a model server as one call; 1 sends every request alone", 1
     )

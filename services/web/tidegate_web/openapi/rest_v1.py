@@ -78,7 +78,12 @@ METADATA = record(
                         "signature_def": {
                             "type": "object",
                             "additionalProperties": record(
-                                {"inputs": _TENSOR_INFOS, "outputs": _TENSOR_INFOS, "method_name": text()}
+                                {
+                                    "inputs": _TENSOR_INFOS,
+                                    "outputs": _TENSOR_INFOS,
+                                    "method_name": text(),
+                                    "defaults": {"type": "object", "additionalProperties": {"type": "object"}},
+                                }
                             ),
                         }
                     }

@@ -195,6 +195,7 @@ def _signature(signature: Signature) -> dict[str, Any]:
         "inputs": {name: _tensor(spec) for name, spec in signature.inputs.items()},
         "outputs": {name: _tensor(spec) for name, spec in signature.outputs.items()},
         "method_name": signature.method,
+        "defaults": signature.defaults,
     }
 
 

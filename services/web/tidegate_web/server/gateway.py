@@ -62,7 +62,7 @@ async def serve(settings: Settings) -> None:
     balancer = Balancer(lambda address: Backend(address, metrics, time.monotonic), settings.request_timeout_s)
     batching = Batching(settings.max_batch_rows, settings.calls_per_backend)
     serving = ServingPredictor(balancer, router, batching, metrics)
-    limits = Limits(settings.max_inflight, settings.max_queue, settings.limits_per_backend)
+    limits = Limits(settings.max_inflight, settings.max_queue, settings.inflight_per_backend)
     predictor = AdmittedPredictor(
         serving, limits.inflight, limits.queue, metrics, lambda: limits.times(len(balancer.backends))
     )

@@ -6,6 +6,7 @@ from tidegate_proto.model_status_pb2 import GetModelStatusResponse, ModelVersion
 from tidegate_proto.prediction_pb2 import GetModelMetadataResponse, ModelSpec, PredictRequest
 from tidegate_proto.signature_pb2 import SignatureDef, SignatureDefMap
 from tidegate_proto.signature_pb2 import TensorInfo as TensorInfoProto
+from tidegate_proto.tensor_json import tensor_json
 from tidegate_proto.tensor_pb2 import DataType, TensorProto
 from tidegate_web.errors import BackendFault
 from tidegate_web.prediction import (
@@ -147,6 +148,7 @@ def _signature(signature: SignatureDef) -> Signature:
         inputs={name: _tensor_spec(info) for name, info in sorted(signature.inputs.items())},
         outputs={name: _tensor_spec(info) for name, info in sorted(signature.outputs.items())},
         method=signature.method_name,
+        defaults={name: tensor_json(tensor) for name, tensor in sorted(signature.defaults.items())},
     )
 
 

@@ -118,7 +118,8 @@ class Board:
         return _clock(self._history.samples[-1].unix_s)
 
     def _figures(self, now: Sample) -> list[Figure]:
-        at_work, waiting = self._about.limits.of(now.serving)
+        limits = self._about.limits
+        at_work = limits.at_work(now.serving)
         return [
             Figure("Requests", number(now.rate), "/ s", f"{number(now.inflight)} being answered"),
             Figure("Median latency", *duration(now.p50_ms), "p50 of the last second"),
@@ -128,7 +129,7 @@ class Board:
                 bad=now.pending > at_work,
             ),
             Figure(
-                "Refused", number(now.refused_rate), "/ s", f"past {at_work} at work, {waiting} waiting",
+                "Refused", number(now.refused_rate), "/ s", f"past {at_work} at work, {limits.queue} waiting",
                 bad=now.refused_rate > 0,
             ),
             Figure(
@@ -181,7 +182,7 @@ class Board:
     def _charts(self) -> list[Chart]:
         samples = list(self._history.samples)
         now = samples[-1]
-        at_work, _ = self._about.limits.of(now.serving)
+        at_work = self._about.limits.at_work(now.serving)
 
         def line(name: str, style: str, field: str, *, stepped: bool = False) -> Line:
             points = [(sample.unix_s, getattr(sample, field)) for sample in samples]

@@ -97,7 +97,7 @@ class Limits:
     Attributes:
         inflight: Predictions worked on at once.
         queue: Predictions that may wait.
-        per_backend: Whether both are for each model server in use.
+        per_backend: Whether the first is for each model server in use.
     """
 
     inflight: int
@@ -105,12 +105,12 @@ class Limits:
     per_backend: bool = False
 
     def times(self, backends: int) -> int:
-        """Return how often both count with so many model servers; once without any, so that somebody is told why."""
+        """Return how often it counts with so many model servers; once without any, so that somebody is told why."""
         return max(1, backends) if self.per_backend else 1
 
-    def of(self, backends: int) -> tuple[int, int]:
-        """Return both with so many model servers."""
-        return self.inflight * self.times(backends), self.queue * self.times(backends)
+    def at_work(self, backends: int) -> int:
+        """Return how many are worked on at once with so many model servers."""
+        return self.inflight * self.times(backends)
 
 
 @dataclass(frozen=True, slots=True)
