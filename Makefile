@@ -17,12 +17,17 @@ help: ## Show this help
 ## Run
 
 .PHONY: run
-run: $(VENV)/run.stamp ## Serve a model with its web form here (MODEL=folder NAME=name for your own; HTTP_PORT, OPS_PORT, GRPC_PORT, REST_PORT)
-	@$(BIN)/python local/run.py
+run: $(VENV)/run.stamp ## Serve a model with its web form here (MODEL=folder NAME=name for your own, VERSIONS=all; HTTP_PORT, OPS_PORT, GRPC_PORT, REST_PORT)
+	@$(BIN)/python local/run.py $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 
 .PHONY: loadtest
-loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HOST=http://address, ARGS="--headless -u 10 -t 1m")
-	@$(BIN)/locust -f loadtest $(if $(HOST),--host $(HOST)) $(ARGS)
+loadtest: $(VENV)/dev.stamp ## Open Locust's page against `make run` (HTTP_PORT=port, HOST=http://address, ARGS="--headless -u 10 -t 1m")
+	@$(BIN)/python local/load.py $(if $(HOST),--host $(HOST)) $(ARGS)
+
+.PHONY: tools
+tools: $(VENV)/dev.stamp ## Install locust, tidegate-hpa and tidegate-proof, and say how to call them
+	@echo "locust, tidegate-hpa and tidegate-proof are in $(BIN). To call them by name, in this terminal:"
+	@echo "    . $(BIN)/activate"
 
 ## Deploy
 

@@ -5,6 +5,9 @@ import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
+HOST = "127.0.0.1"
+"""Where all of them listen: what `make run` serves is for this machine alone."""
+
 HIGHEST = 2**16 - 1
 
 
@@ -49,7 +52,7 @@ class Ports:
             with socket.socket() as trial:
                 trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    trial.bind(("0.0.0.0", port))  # noqa: S104 the model server listens so; a trial, no service
+                    trial.bind((HOST, port))
                 except OSError as error:
                     why = "another program listens there" if error.errno == errno.EADDRINUSE else error.strerror
                     raise PortError(

@@ -1,5 +1,6 @@
 """`make run`: a model server and the gateway on this machine, their logs side by side, until Ctrl-C.
 
+`run.py VARIABLE …` is given the names of what stands on make's command line, so that none is misspelt unnoticed.
 State lives in .run/: the trained models, links to the user's, their cards, and the model server's configuration.
 """
 
@@ -15,16 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
-from ports import PortError, Ports
-from tidegate_serving.model_source import ModelSource, ModelSourceError, configuration, find, write_cards
+from announcement import announcement
+from choice import Choice, ChoiceError, check_variables
+from model_log import ModelLog
+from ports import HOST, PortError, Ports
+from tidegate_serving.model_source import ModelSource, ModelSourceError, configuration, is_saved_model, write_cards
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".run"
-TRAINED = ("and_gate", "digits")
-"""What is served unless the user names a model of their own; the form shows the first."""
-
 START_S = 120.0
 """How long the model server may take to load before we say that it has not."""
+
+
+LAST_LINE_S = 5.0
+"""How long the last lines of processes that have ended may take; one that was killed may have left children."""
 
 
 class RunError(Exception):
@@ -37,13 +42,16 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: stopping.append(received))
     try:
-        ports = Ports.from_environ(os.environ)
+        check_variables(sys.argv[1:])
+        ports, choice = Ports.from_environ(os.environ), Choice.from_environ(os.environ)
         with _alone():
             ports.check_free()
-            sources = _sources(os.environ.get("MODEL", ""), os.environ.get("NAME", ""))
+            sources = choice.sources(STATE)
+            if not choice.model:
+                _train(sources)
             _write_configuration(sources)
             return 0 if stopping else _run(sources, ports, stopping)
-    except (ModelSourceError, PortError, RunError) as error:
+    except (ChoiceError, ModelSourceError, PortError, RunError) as error:
         sys.stderr.write(f"\ntidegate: {error}\n")
         return 1
 
@@ -63,22 +71,16 @@ def _alone() -> IO[str]:
     return lock
 
 
-def _sources(model: str, name: str) -> list[ModelSource]:
-    """Return the user's model, or those of ours, trained if need be.
+def _train(examples: Sequence[ModelSource]) -> None:
+    """Train those of our models that are not there yet.
 
     Raises:
-        ModelSourceError: MODEL or NAME cannot be used.
         RunError: Training failed.
     """
-    if model:
-        return [find(model, name, STATE)]
-    if name and name not in TRAINED:
-        raise ModelSourceError(f"NAME={name} goes with MODEL=path/to/saved_model")
-    models = STATE / "models"
-    train = [sys.executable, "-m", "tidegate_serving.train", "all", "--to", str(models)]
-    if subprocess.run(train, check=False).returncode != 0:
+    missing = [source.name for source in examples if not is_saved_model(source.base_path / "1")]
+    train = [sys.executable, "-m", "tidegate_serving.train", *missing, "--to", str(STATE / "models")]
+    if missing and subprocess.run(train, check=False).returncode != 0:
         raise RunError("the models could not be trained; the lines above say why")
-    return [ModelSource(name, models / name) for name in TRAINED]
 
 
 def _write_configuration(sources: Sequence[ModelSource]) -> None:
@@ -90,13 +92,14 @@ def _write_configuration(sources: Sequence[ModelSource]) -> None:
 
 
 def _run(sources: Sequence[ModelSource], ports: Ports, stopping: list[int]) -> int:
-    environment = os.environ | {
+    environment = {"TIDEGATE_EXPOSE_ROUTE": "1"} | os.environ  # Locust's page shows who answered
+    environment |= {
         "GRPC_PORT": str(ports.grpc_port),
         "REST_PORT": str(ports.rest_port),
-        "TIDEGATE_HOST": "127.0.0.1",
+        "TIDEGATE_HOST": HOST,
         "TIDEGATE_HTTP_PORT": str(ports.http_port),
         "TIDEGATE_OPS_PORT": str(ports.ops_port),
-        "TIDEGATE_BACKENDS": f"static:127.0.0.1:{ports.grpc_port}",
+        "TIDEGATE_BACKENDS": f"static:{HOST}:{ports.grpc_port}",
         "TIDEGATE_MODELS": ",".join(source.name for source in sources),
         "TIDEGATE_CARDS_DIR": str(STATE / "cards"),
         "TIDEGATE_DRAIN_S": "0",
@@ -104,24 +107,35 @@ def _run(sources: Sequence[ModelSource], ports: Ports, stopping: list[int]) -> i
     }
     honcho = [sys.executable, "-m", "honcho", "start"]
     # In a session of its own: Ctrl-C reaches this process alone, which stops the others in order
-    with subprocess.Popen(honcho, cwd=ROOT, env=environment, start_new_session=True) as processes:
+    with subprocess.Popen(
+        honcho, cwd=ROOT, env=environment, start_new_session=True,
+        stdout=subprocess.PIPE, text=True, encoding="utf-8", errors="replace",
+    ) as processes:  # fmt: skip
+        assert processes.stdout is not None  # noqa: S101 it is a pipe
+        log = ModelLog(processes.stdout)
         try:
             if _wait_for_answer(sources[0], ports, processes, stopping):
-                _announce(sources, ports)
+                secured = bool(os.environ.get("TIDEGATE_TLS_CERT_FILE"))
+                print(
+                    announcement([source.name for source in sources], ports, log.warnings, secured=secured), flush=True
+                )
             while not stopping and processes.poll() is None:
                 time.sleep(0.1)
         finally:
             if processes.poll() is None:
                 processes.terminate()
                 processes.wait()
+            log.join(LAST_LINE_S)
     if stopping:
         sys.stdout.write("Stopped.\n")
         return 0
-    raise RunError("one of the two ended by itself, so the other was stopped; its last lines are above")
+    raise RunError(
+        log.why_it_ended() or "one of the two ended by itself, so the other was stopped; its last lines are above"
+    )
 
 
 def _wait_for_answer(
-    source: ModelSource, ports: Ports, processes: "subprocess.Popen[bytes]", stopping: list[int]
+    source: ModelSource, ports: Ports, processes: "subprocess.Popen[str]", stopping: list[int]
 ) -> bool:
     """Wait until the gateway knows a model server that has the model; say so when that takes long.
 
@@ -131,9 +145,7 @@ def _wait_for_answer(
     warned = False
     while not stopping and processes.poll() is None:
         try:
-            with urllib.request.urlopen(
-                f"http://127.0.0.1:{ports.ops_port}/status.json?history=0", timeout=5
-            ) as answer:
+            with urllib.request.urlopen(f"http://{HOST}:{ports.ops_port}/status.json?history=0", timeout=5) as answer:
                 backends = json.load(answer)["backends"]
             if any("AVAILABLE" in backend["models"].get(source.name, {}).values() for backend in backends):
                 return True
@@ -144,26 +156,6 @@ def _wait_for_answer(
             sys.stderr.write(f"\ntidegate: no answer after {START_S:g} s; still waiting (Ctrl-C stops)\n\n")
             warned = True
     return False
-
-
-def _announce(sources: Sequence[ModelSource], ports: Ports) -> None:
-    scheme = "https" if os.environ.get("TIDEGATE_TLS_CERT_FILE") else "http"
-    base, ops = f"{scheme}://127.0.0.1:{ports.http_port}", f"http://127.0.0.1:{ports.ops_port}"
-    first, *others = (f"{base}/v1/models/{source.name}:predict" for source in sources)
-    lines = (
-        f"Tidegate serves {' and '.join(source.name for source in sources)}",
-        "",
-        f"  form     {base}/",
-        f"  API      {first}",
-        *(f"           {other}" for other in others),
-        f"  docs     {base}/docs",
-        f"  status   {ops}/status",
-        f"  metrics  {ops}/metrics",
-        "",
-        "Ctrl-C stops it.",
-    )
-    sys.stdout.write("\n" + "\n".join(lines) + "\n\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":

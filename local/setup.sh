@@ -41,9 +41,22 @@ if [ ! -x "$venv/bin/python" ]; then
     }
 fi
 
+# pip, which would say far too much, says nothing for a minute or two: a sign of life instead, on a terminal or not
+started=$(date +%s)
+show_life() {
+    while sleep 10 >/dev/null && kill -0 $$ 2>/dev/null; do
+        echo "  … $(($(date +%s) - started)) s"
+    done
+}
+
 install() {
-    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet --progress-bar on "$@" ||
-        die "pip could not install everything. Is the package index within reach (network, proxy, pip's own settings)?
+    show_life &
+    life=$!
+    installed=yes
+    "$venv/bin/python" -m pip install --disable-pip-version-check --quiet "$@" || installed=
+    kill "$life" 2>/dev/null || true
+    wait $life 2>/dev/null || true
+    [ "$installed" ] || die "pip could not install everything. Is the package index within reach (network, proxy, pip's own settings)?
     Run the same command again: what was downloaded is kept."
 }
 
@@ -51,6 +64,11 @@ if [ "$tier" = run ] && [ -e "$venv/dev.stamp" ]; then
     lock=requirements/dev.txt # the same versions, and nothing is taken away
 else
     lock=requirements/$tier.txt
+fi
+if [ -e "$venv/$tier.stamp" ]; then
+    echo "Installing what has changed …"
+elif [ "$tier" = dev ]; then
+    echo "Installing Locust, tidegate-hpa, tidegate-proof and the tools of tests and checks (some minutes, once) …"
 fi
 [ -e "$venv/run.stamp" ] || echo "Installing (TensorFlow alone is about 270 MB, once) …"
 install --require-hashes --requirement "$lock"

@@ -10,7 +10,9 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
+from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,13 +35,13 @@ def checkout(tmp_path: Path, model_folder: Path) -> Path:
 class Run:
     """A running `make run`."""
 
-    def __init__(self, checkout: Path, environment: dict[str, str]) -> None:
+    def __init__(self, checkout: Path, given: tuple[str, ...], environment: dict[str, str]) -> None:
         self.ports = {name: environment[name] for name in PORTS}
         self.log = checkout / "log"
         self.cards_folder = checkout / ".run" / "cards"
         with self.log.open("wb") as output:
             self.process = subprocess.Popen(
-                [sys.executable, checkout / "local" / "run.py"],
+                [sys.executable, checkout / "local" / "run.py", *given],
                 env=os.environ | environment, stdout=output, stderr=output, start_new_session=True,
             )  # fmt: skip
 
@@ -63,16 +65,31 @@ class Run:
         return {card.stem: json.loads(card.read_text())["title"] for card in self.cards_folder.iterdir()}
 
     def page(self, path: str = "/") -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.ports['HTTP_PORT']}{path}", timeout=10) as answer:
+        with self._open(path) as answer:
             return str(answer.read().decode())
+
+    def predicted_by(self, path: str) -> Message:
+        """The headers that say who answered."""
+        with self._open(path, b'{"instances": [[1, 1]]}') as answer:
+            headers: Message = answer.headers
+            return headers
+
+    def until_version(self, number: str, path: str) -> None:
+        deadline = time.monotonic() + 30
+        while self.predicted_by(path)["Tidegate-Model-Version"] != number:
+            assert time.monotonic() < deadline, self.output()
+            time.sleep(0.05)
+
+    def _open(self, path: str, body: bytes | None = None) -> Any:
+        return urllib.request.urlopen(f"http://127.0.0.1:{self.ports['HTTP_PORT']}{path}", body, timeout=10)
 
 
 @pytest.fixture
 def start_run(checkout: Path, free_ports: Callable[[], int]) -> Iterator[Callable[..., Run]]:
     runs: list[Run] = []
 
-    def start(**environment: str) -> Run:
-        run = Run(checkout, {name: str(free_ports()) for name in PORTS} | environment)
+    def start(*given: str, **environment: str) -> Run:
+        run = Run(checkout, given, {name: str(free_ports()) for name in PORTS} | environment)
         runs.append(run)
         return run
 
@@ -82,10 +99,10 @@ def start_run(checkout: Path, free_ports: Callable[[], int]) -> Iterator[Callabl
             run.interrupt()
 
 
-def is_free(port: str) -> bool:
+def is_free(port: str, address: str = "127.0.0.1") -> bool:
     with socket.socket() as trial:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return trial.connect_ex(("127.0.0.1", int(port))) != 0
+        return trial.connect_ex((address, int(port))) != 0
 
 
 def test_it_serves_the_form_says_where_and_stops_on_ctrl_c(start_run):
@@ -98,9 +115,28 @@ def test_it_serves_the_form_says_where_and_stops_on_ctrl_c(start_run):
     assert f"{run.ports['HTTP_PORT']}/v1/models/digits:predict" in said
     assert "digits" in run.page("/?model=digits")
     assert run.cards() == {"and_gate": "AND gate", "digits": "Handwritten digits"}
+    assert f"load     make loadtest HTTP_PORT={run.ports['HTTP_PORT']}\n" in said
+    assert run.predicted_by("/v1/models/and_gate:predict")["Tidegate-Backend"]
+    assert "is there already" not in said
+    assert all(is_free(port, "127.0.0.2") for port in run.ports.values()), "this machine alone is served"
     assert run.interrupt() == 0
     assert run.output().endswith("Stopped.\n")
     assert all(is_free(port) for port in run.ports.values())
+
+
+def test_it_takes_versions_that_come_and_go_and_suffers_no_second_run_beside_it(start_run, checkout, tmp_path):
+    run = start_run()
+    run.until("Ctrl-C stops it.")
+    versions = checkout / ".run" / "models" / "and_gate"
+    run.until_version("1", "/v1/models/and_gate:predict")
+    shutil.copytree(versions / "1", versions / "2")
+    code, said = ended(start_run())
+    assert code == 1
+    assert "runs already in this checkout" in said
+    run.until_version("2", "/v1/models/and_gate:predict")
+    (versions / "2").rename(tmp_path / "2")
+    run.until_version("1", "/v1/models/and_gate:predict")
+    assert run.interrupt() == 0
 
 
 @pytest.mark.parametrize("layout", ["a folder of versions", "one version"])
@@ -111,12 +147,16 @@ def test_a_users_own_model_is_served_under_its_name_with_its_card_if_it_has_one(
     if layout == "one version":
         shutil.copytree(model_folder / "and_gate" / "1", own, ignore=shutil.ignore_patterns("assets.extra"))
     else:
-        shutil.copytree(model_folder / "and_gate", own)
-    run = start_run(MODEL=str(own), NAME="mine")
+        for version in ("1", "2"):
+            shutil.copytree(model_folder / "and_gate" / "1", own / version)
+    run = start_run(MODEL=str(own), NAME="mine", VERSIONS="all" if layout == "one version" else "stable:1,canary:2")
     said = run.until("Ctrl-C stops it.")
     assert "Tidegate serves mine" in said
     assert 'name="inputs.1"' in run.page()
     assert run.cards() == ({} if layout == "one version" else {"mine": "AND gate"})
+    if layout == "a folder of versions":
+        run.until_version("1", "/v1/models/mine/labels/stable:predict")
+        run.until_version("2", "/v1/models/mine/labels/canary:predict")
     assert run.interrupt() == 0
 
 
@@ -133,14 +173,6 @@ def test_a_taken_port_is_named_with_the_way_to_another(start_run):
     assert code == 1
     assert f"port {port} cannot be used: another program listens there" in said
     assert "make run HTTP_PORT=" in said
-
-
-def test_a_second_run_of_one_checkout_is_refused(start_run):
-    first = start_run()
-    first.until("Ctrl-C stops it.")
-    code, said = ended(start_run())
-    assert code == 1
-    assert "runs already in this checkout" in said
 
 
 @pytest.mark.parametrize(
@@ -163,14 +195,45 @@ def test_a_model_that_is_none_is_told_what_was_expected(start_run, tmp_path, fil
     assert "Traceback" not in output
 
 
-def test_when_one_of_the_two_dies_the_other_is_stopped_and_the_exit_code_says_so(start_run, tmp_path):
+def test_a_model_that_cannot_be_loaded_ends_it_with_the_reason_as_its_last_line(start_run, tmp_path):
     broken = tmp_path / "broken" / "1"
     broken.mkdir(parents=True)
     (broken / "saved_model.pb").write_bytes(b"not a model")
     run = start_run(MODEL=str(broken.parent))
-    run.until("waiting for models")
+    code, said = ended(run)
+    assert code == 1
+    (last,) = said.strip().splitlines()[-1:]
+    assert last.startswith(f"tidegate: the model server could not load broken: {broken}: Cannot parse file")
+    assert all(is_free(port) for port in run.ports.values())
+
+
+def test_when_one_of_the_two_dies_the_other_is_stopped_and_the_exit_code_says_so(start_run):
+    run = start_run()
+    run.until("starting TensorFlow")
     subprocess.run(["pkill", "-P", str(run.process.pid), "-f", "honcho"], check=True)
     code, said = ended(run)
     assert code == 1
     assert "one of the two ended by itself" in said
     assert all(is_free(port) for port in run.ports.values())
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "said"),
+    [
+        ({}, ("MODLE",), "make run reads no MODLE (did you mean MODEL?): expected one of MODEL, NAME, VERSIONS"),
+        ({"NAME": "digits"}, (), "NAME=digits: expected MODEL=path/to/saved_model with it"),
+        ({"VERSIONS": "1"}, (), "VERSIONS=1: expected MODEL=path/to/versions with it, or VERSIONS=all"),
+    ],
+)
+def test_variables_that_would_be_ignored_are_refused(start_run, variables, given, said):
+    code, output = ended(start_run(*given, **variables))
+    assert code == 1
+    assert said in output
+
+
+def test_make_tells_it_what_stands_on_the_command_line():
+    command = ["make", "--dry-run", "--old-file=.venv/run.stamp", "run", "MODLE=x y", "NAME=z"]
+    variables = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
+    done = subprocess.run(command, cwd=ROOT, env=variables, capture_output=True, text=True, check=True)
+    (line,) = done.stdout.splitlines()
+    assert set(line.split()[2:]) == {"MODLE", "NAME"}

@@ -25,6 +25,11 @@ def test_one_model_is_served_under_the_name_given():
     assert (settings.warm_up, settings.tags, settings.batching, settings.ssl) == (1, ("serve",), None, None)
 
 
+@pytest.mark.parametrize(("given", "before_a_port"), [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]")])
+def test_an_address_is_written_as_it_stands_before_a_port(given, before_a_port):
+    assert read([ONE, f"--listen_address={given}"]).listen_address == before_a_port
+
+
 def test_a_file_of_models_counts_more_than_the_flags_of_one(tmp_path):
     file = tmp_path / "models.config"
     file.write_text('model_config_list { config { name: "a" base_path: "/a" model_platform: "tensorflow" } }')
@@ -44,6 +49,7 @@ def test_a_switch_is_on_by_its_name_alone(given, expected):
         ("port=1", "port=1: expected --name=value"),
         ("--port", "--port: expected --port=value"),
         ("--port=x", "--port: expected a whole number, came 'x'"),
+        ("--listen_address=here", "--listen_address: expected an IP address such as 127.0.0.1, came 'here'"),
         ("--port=70000", "--port: expected a port from 0 to 65535, came 70000"),
         ("--enable_batching=maybe", "--enable_batching: expected true or false, came 'maybe'"),
         ("--batching_parameters_file=x", "--batching_parameters_file is set without setting --enable_batching"),

@@ -35,6 +35,11 @@ class Flag:
 
 FLAGS = (
     Flag("port", 8500, "gRPC port, 0 for any free one"),
+    Flag(
+        "listen_address",
+        "0.0.0.0",  # noqa: S104 as TF Serving
+        "address of both ports, 127.0.0.1 for this machine alone (not TF Serving's)",
+    ),
     Flag("grpc_socket_path", "", "also listen for gRPC, without TLS, on this unix socket"),
     Flag("rest_api_port", 0, "HTTP port, 0 for none"),
     Flag("rest_api_timeout_in_ms", 30000, "longest time for an HTTP request"),

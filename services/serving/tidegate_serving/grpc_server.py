@@ -78,7 +78,7 @@ class GrpcServer:
         return stopped
 
     def _listen(self, settings: Settings) -> int:
-        address = f"0.0.0.0:{settings.port}"
+        address = f"{settings.listen_address}:{settings.port}"
         try:
             if settings.ssl is None:
                 port = self._server.add_insecure_port(address)

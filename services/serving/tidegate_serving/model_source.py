@@ -22,11 +22,13 @@ class ModelSource:
         name: What it is served as.
         base_path: The folder, as the model server sees it.
         labels: The versions to serve, by what clients call them; the newest one where there are none.
+        every: Whether to serve all there are instead, those that come later among them.
     """
 
     name: str
     base_path: Path
     labels: Mapping[str, int] = field(default_factory=dict)
+    every: bool = False
 
     def versions(self) -> dict[int, Path]:
         """Return the folder of each version there is."""
@@ -51,17 +53,19 @@ def configuration(sources: Iterable[ModelSource]) -> str:
         name, base_path = json.dumps(source.name), json.dumps(str(source.base_path), ensure_ascii=False)
         configs.append(
             f'  config {{\n    name: {name}\n    base_path: {base_path}\n    model_platform: "tensorflow"\n'
-            f"{_policy(source.labels)}  }}\n"
+            f"{_policy(source)}  }}\n"
         )
     return f"model_config_list {{\n{''.join(configs)}}}\n"
 
 
-def _policy(labels: Mapping[str, int]) -> str:
+def _policy(source: ModelSource) -> str:
     """Say which versions to serve and what they are called."""
-    if not labels:
+    if source.every:
+        return "    model_version_policy { all { } }\n"
+    if not source.labels:
         return ""
-    versions = " ".join(f"versions: {version}" for version in sorted(set(labels.values())))
-    called = (f'    version_labels {{ key: "{label}" value: {version} }}\n' for label, version in labels.items())
+    versions = " ".join(f"versions: {version}" for version in sorted(set(source.labels.values())))
+    called = (f'    version_labels {{ key: "{label}" value: {version} }}\n' for label, version in source.labels.items())
     return f"    model_version_policy {{ specific {{ {versions} }} }}\n{''.join(called)}"
 
 
@@ -110,7 +114,7 @@ def find(model: str, name: str, state: Path) -> ModelSource:
     """
     folder = Path(model).expanduser().resolve()
     if not folder.is_dir():
-        came = "a file" if folder.exists() else "nothing"
+        came = f"a file{_way_out(folder)}" if folder.exists() else "nothing"
         raise ModelSourceError(f"MODEL={model}: expected a SavedModel's folder, there is {came}")
     versions = [sub for sub in folder.iterdir() if _is_version(sub)]
     if is_saved_model(folder):
@@ -122,6 +126,16 @@ def find(model: str, name: str, state: Path) -> ModelSource:
             f"MODEL={model}: expected saved_model.pb, or numbered sub-folders (1, 2, …) that hold one; there is {there}"
         )
     return ModelSource(checked_name(name or folder.name), folder)
+
+
+def _way_out(file: Path) -> str:
+    """Say how one comes from a file to a SavedModel's folder, where that is known."""
+    if file.suffix in {".keras", ".h5", ".hdf5"}:
+        return (
+            ". Keras writes a folder of it, in the Python that made it: "
+            f"keras.models.load_model({str(file)!r}).export({str(file.with_suffix(''))!r})"
+        )
+    return f": name its folder, {file.parent}" if is_saved_model(file.parent) else ""
 
 
 def _as_only_version(folder: Path, base_path: Path) -> Path:

@@ -173,27 +173,28 @@ class RestServer:
 
     Args:
         app: What to serve.
-        port: Where, on all addresses.
+        address: Where, as an IP address.
+        port: Where.
 
     Raises:
         PortTakenError: The port is not to be had.
     """
 
-    def __init__(self, app: web.Application, port: int) -> None:
+    def __init__(self, app: web.Application, address: str, port: int) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest")
         self._thread.start()
         # Bodies are decoded by the handlers themselves; see tidegate_web.request_body
         self._runner = web.AppRunner(app, access_log=None, auto_decompress=False, shutdown_timeout=GRACE_S)
         try:
-            asyncio.run_coroutine_threadsafe(self._start(port), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._start(address, port), self._loop).result()
         except OSError as error:
             self.close()
             raise PortTakenError(error.strerror or str(error)) from None
 
-    async def _start(self, port: int) -> None:
+    async def _start(self, address: str, port: int) -> None:
         await self._runner.setup()
-        await web.TCPSite(self._runner, "0.0.0.0", port).start()  # noqa: S104 as gRPC's
+        await web.TCPSite(self._runner, address, port).start()
 
     def close(self) -> None:
         """Take no new connections, finish what is in flight, end the thread."""

@@ -189,7 +189,7 @@ def _serve_rest(settings: Settings, predictor: InProcessPredictor, metrics: Requ
         return
     app = application(predictor, settings.rest_timeout_s, metrics, settings.monitoring_path, cors=settings.rest_cors)
     try:
-        opened.callback(RestServer(app, settings.rest_api_port).close)
+        opened.callback(RestServer(app, settings.listen_address.strip("[]"), settings.rest_api_port).close)
     except PortTakenError as error:
         port = settings.rest_api_port
         raise StartError(f"port {port}: {error}: choose another with --rest_api_port=NUMBER") from None

@@ -1,5 +1,6 @@
 """What the server is to do: the command line, and the files that it names, as one typed object."""
 
+import ipaddress
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -34,6 +35,7 @@ class Settings:
 
     Attributes:
         port: gRPC port.
+        listen_address: Address of both ports, as it stands before a colon and a port.
         socket_path: Unix socket for gRPC; empty for none.
         rest_api_port: HTTP port; 0 for none.
         rest_timeout_s: How long a request there may take.
@@ -62,6 +64,7 @@ class Settings:
     """
 
     port: int
+    listen_address: str
     socket_path: str
     rest_api_port: int
     rest_timeout_s: float
@@ -150,6 +153,7 @@ def _settings(given: Mapping[str, Value], ignored: Sequence[str]) -> Settings:
     session_threads = count("tensorflow_session_parallelism")
     return Settings(
         port=_port("port", count("port")),
+        listen_address=_address(text("listen_address")),
         socket_path=text("grpc_socket_path"),
         rest_api_port=_port("rest_api_port", count("rest_api_port")),
         rest_timeout_s=number("rest_api_timeout_in_ms", MILLISECONDS),
@@ -185,6 +189,14 @@ def _port(name: str, port: int) -> int:
     if not 0 <= port < 2**16:
         raise FlagError(f"--{name}: expected a port from 0 to 65535, came {port}")
     return port
+
+
+def _address(text: str) -> str:
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        raise FlagError(f"--listen_address: expected an IP address such as 127.0.0.1, came {text!r}") from None
+    return f"[{address}]" if address.version == 6 else str(address)  # noqa: PLR2004 IPv6
 
 
 def _models(file: str, name: str, base_path: str) -> tuple[tuple[ModelConfig, ...], Path | None]:

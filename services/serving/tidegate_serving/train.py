@@ -1,4 +1,4 @@
-"""`python -m tidegate_serving.train MODEL --to FOLDER`: train a model and export it as FOLDER/MODEL/1.
+"""`python -m tidegate_serving.train MODEL … --to FOLDER`: train models and export each as FOLDER/MODEL/1.
 
 MODEL is and_gate, digits, work, or all of them.
 """
@@ -18,7 +18,7 @@ MODELS = ("and_gate", "digits", "work")
 def main(arguments: list[str] | None = None) -> int:
     """Train and export what has not been; exit code 1 when a model is not fit to export."""
     parser = argparse.ArgumentParser(prog="python -m tidegate_serving.train", description=__doc__)
-    parser.add_argument("model", choices=[*MODELS, "all"])
+    parser.add_argument("model", nargs="+", choices=[*MODELS, "all"])
     parser.add_argument("--to", type=Path, required=True, metavar="FOLDER", help="the folder of models")
     parser.add_argument("--version", type=int, default=1, help="the version's number (default 1)")
     parser.add_argument("--force", action="store_true", help="replace the version if it is there")
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.version < 1:
         parser.error(f"--version: expected a number from 1, came {chosen.version}")
     missing: dict[str, Path] = {}
-    for name in MODELS if chosen.model == "all" else (chosen.model,):
+    for name in MODELS if "all" in chosen.model else chosen.model:
         folder: Path = chosen.to / name / str(chosen.version)
         if (folder / "saved_model.pb").exists() and not chosen.force:
             print(f"{folder} is there already (--force replaces it)")
