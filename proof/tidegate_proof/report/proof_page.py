@@ -146,7 +146,7 @@ def _row(member: Member) -> list[Cell]:
         percent(total.good_share),
         count(total.lost),
         duration(total.violation_s),
-        recovery(member.run),
+        str(recovery(member.run)),
     ]
 
 
