@@ -82,7 +82,7 @@ class Settings:
         model: What is asked.
         cards: The folder of the model's card; None for those of a checkout.
         iterations: Of each row where the model is `work`; None for a mix.
-        rows: Of each request; 0 for a mix. `--rows` outdoes it.
+        rows: Of each request; 0 for a mix. `--rows` overrides it.
         seed: Of rows and arrivals; None for other rows each time.
         slo_ms: An answer that takes longer is too late.
         load: None where Locust's own -u, -r and -t say how much.

@@ -27,7 +27,8 @@ def read(path: Path) -> list[float]:
         content = path.read_bytes()
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: expected a file that can be read: {error}") from None
+        reason = (isinstance(error, OSError) and error.strerror) or error
+        raise InputError(f"{path}: expected a file that can be read: {reason}") from None
     rows = list(_rows(path, csv.reader(text.splitlines())))
     if not rows:
         raise InputError(f"{path}: expected rows of arrivals, found none")

@@ -34,10 +34,19 @@ class Diagnosis:
     remedy: str
 
 
-def diagnose(snapshot: Snapshot, result: Reconciliation, settings: Settings) -> list[Diagnosis]:
-    """Return what stands in an HPA's way, most hindering first."""
+def diagnose(
+    snapshot: Snapshot, result: Reconciliation, settings: Settings, source: str | None = None
+) -> list[Diagnosis]:
+    """Return what stands in an HPA's way, most hindering first.
+
+    Args:
+        snapshot: what the HPA sees.
+        result: what it makes of it.
+        settings: the controller's.
+        source: the file that the snapshot was read from; None = a cluster.
+    """
     checks: tuple[Callable[[], Iterator[Diagnosis]], ...] = (
-        lambda: _target(snapshot, result),
+        lambda: _target(snapshot, result, source),
         lambda: _requests(result),
         lambda: _metrics(result),
         lambda: _unreachable(snapshot, result, settings),
@@ -48,14 +57,11 @@ def diagnose(snapshot: Snapshot, result: Reconciliation, settings: Settings) -> 
     return [diagnosis for check in checks for diagnosis in check()]
 
 
-def _target(snapshot: Snapshot, result: Reconciliation) -> Iterator[Diagnosis]:
+def _target(snapshot: Snapshot, result: Reconciliation, source: str | None) -> Iterator[Diagnosis]:
     reference = result.hpa.target
     reasons = {condition.reason: condition.message for condition in result.conditions}
     if "FailedGetScale" in reasons:
-        yield Diagnosis(
-            f"{reference.kind} {reference.name} is not there, or the HPA names it with another apiVersion",
-            "compare scaleTargetRef with `kubectl get deployments`; an HPA looks in its own namespace only",
-        )
+        yield _absent(f"{reference.kind} {reference.name}", source)
     elif not reference.api_version and snapshot.target(result.hpa) is not None and reference.kind != "Pod":
         yield Diagnosis(
             f"scaleTargetRef has no apiVersion: the controller looks for {reference.kind} in the core group",
@@ -73,6 +79,18 @@ def _target(snapshot: Snapshot, result: Reconciliation) -> Iterator[Diagnosis]:
         )
     if "InvalidSelector" in reasons:
         yield Diagnosis(reasons["InvalidSelector"], "give the workload a selector that finds its own pods")
+
+
+def _absent(target: str, source: str | None) -> Diagnosis:
+    if source is None:
+        return Diagnosis(
+            f"{target} is not there, or the HPA names it with another apiVersion",
+            "compare scaleTargetRef with `kubectl get deployments`; an HPA looks in its own namespace only",
+        )
+    return Diagnosis(
+        f"{source} has no {target} in the HPA's namespace, or has it with another apiVersion",
+        "put the target, its pods and their metrics into one List; `tidegate-hpa explain --live --save FILE` does so",
+    )
 
 
 def _requests(result: Reconciliation) -> Iterator[Diagnosis]:

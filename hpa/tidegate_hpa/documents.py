@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from decimal import Decimal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from .errors import InputError
-from .node import Node, kind_of
+from .node import Node
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,6 +78,19 @@ def _line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
+@contextlib.contextmanager
+def within(source: str) -> Iterator[None]:
+    """Let an InputError say in which file it is.
+
+    Args:
+        source: the file's name.
+    """
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{source}: {error}") from None
+
+
 def read(path: Path) -> str:
     """Return a file's text.
 
@@ -103,10 +117,10 @@ def flattened(node: Node, parent_kind: str = "") -> Iterator[tuple[str, Node]]:
             yield from flattened(Node(member, f"{node.path}[{index}]"), parent_kind)
         return
     if not isinstance(node.value, dict):
-        raise InputError(f"{node.path or 'the document'}: expected a Kubernetes object, got {kind_of(node.value)}")
+        raise node.unexpected("a Kubernetes object")
     kind = node.text("kind") or parent_kind
     if not kind:
-        raise InputError(f"{node.path or 'the document'}: expected a field 'kind', found none")
+        raise InputError(f"{node.place}expected a Kubernetes object with a field 'kind', found none")
     items = node.get("items")
     if kind.endswith("List") and (items is not None or kind != parent_kind):
         for member in node.members("items"):

@@ -103,45 +103,56 @@ def read(path: Path, cores: float | None = None) -> Knee:
         InputError: it is none, or not good enough to plan with; the text says why.
     """
     text = documents.read(path)
-    read_documents = documents.parse(text, str(path))
-    if len(read_documents) != 1:
-        raise InputError(f"{path}: expected one knee.json, found {len(read_documents)} documents")
-    node = read_documents[0]
+    found = documents.parse(text, str(path))
+    if len(found) != 1:
+        raise InputError(f"{path}: expected one knee.json, found {len(found)} documents")
+    with documents.within(str(path)):
+        return _knee(found[0], hashlib.sha256(text.encode()).hexdigest(), cores)
+
+
+def _knee(node: Node, sha256: str, cores: float | None) -> Knee:
+    if node.get("steps") is None:
+        raise InputError(f"expected a knee.json, which `tidegate-proof knee` writes, got {_another(node)}")
     found = node.get("knee")
     if found is None:
-        raise InputError(
-            f"{path}: expected a knee, found none: {node.text('refusal') or 'the search was not finished'}"
-        )
+        raise InputError(f"expected a knee, found none: {node.text('refusal') or 'the search was not finished'}")
     slo = node.required("slo")
     knee = Knee(
         tier=node.text("tier"),
-        sha256=hashlib.sha256(text.encode()).hexdigest(),
+        sha256=sha256,
         rows=node.integer("rows") or 1,
         slo_s=_positive(slo, "latency_ms") / 1000,
         capacity_rps=_positive(found, "capacity_rps"),
         steps=_by_load([_step(step) for step in node.members("steps") if step.boolean("valid")]),
     )
-    _check(path, found, knee)
+    _check(found, knee)
     if cores is None or knee.at(knee.capacity_rps, "cores_used") is not None:
         return knee
     used = (replace(step, cores_used=cores * step.offered_rps / knee.capacity_rps) for step in knee.steps)
     return replace(knee, steps=tuple(used))
 
 
-def _check(path: Path, found: Node, knee: Knee) -> None:
+def _another(node: Node) -> str:
+    """Say what a file is that is no knee.json; of a proof.json, where its knees are."""
+    kind = node.text("kind")
+    if kind:
+        return f"an object of kind {kind}"
+    knees = [f"{knee.text('folder')}/knee.json" for knee in node.members("knees")]
+    return f"a proof, whose knees are {', '.join(knees)} beside it" if knees else "a file without 'steps'"
+
+
+def _check(found: Node, knee: Knee) -> None:
     low, high = _number(found, "low"), _number(found, "high")
     if len(knee.steps) < _FEWEST_STEPS:
-        raise InputError(
-            f"{path}: expected {_FEWEST_STEPS} steps that the generator vouches for, found {len(knee.steps)}"
-        )
+        raise InputError(f"expected {_FEWEST_STEPS} steps that the generator vouches for, found {len(knee.steps)}")
     if high > low * (1 + _WIDEST_BRACKET):
         raise InputError(
-            f"{path}: the knee lies between {low:g} and {high:g} requests/s, which is too wide to plan with: "
+            f"the knee lies between {low:g} and {high:g} requests/s, which is too wide to plan with: "
             f"measure on, to {_WIDEST_BRACKET:.0%}"
         )
     first = knee.steps[0]
     if first.p50_s is None or first.p50_s >= knee.slo_s:
-        raise InputError(f"{path}: expected a lowest load that is answered within the objective: begin lower")
+        raise InputError("expected a lowest load that is answered within the objective: begin lower")
 
 
 def _by_load(steps: list[Step]) -> tuple[Step, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from .node import Node
 
+_NAMED: Final = 5
 # A step is a second, and every pod is created by a query
 _LEAST: Final = {"sync_s": 1, "creation_per_s": 0.001}
 
@@ -64,9 +65,10 @@ def read(node: Node) -> Model:
 
 
 def _only_known(node: Node, known: set[str]) -> None:
-    unknown = node.mapping().keys() - known
+    unknown = sorted(node.mapping().keys() - known)
     if unknown:
-        raise InputError(f"{node.path or 'the model'}: expected {', '.join(sorted(known))}, got {sorted(unknown)}")
+        more = f" and {len(unknown) - _NAMED} more" if len(unknown) > _NAMED else ""
+        raise InputError(f"{node.place}expected {', '.join(sorted(known))}, got {', '.join(unknown[:_NAMED])}{more}")
 
 
 def _numbers(node: Node, kind: type[Capacity | Delays]) -> dict[str, Any]:

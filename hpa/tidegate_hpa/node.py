@@ -36,6 +36,11 @@ class Node:
     value: object
     path: str
 
+    @property
+    def place(self) -> str:
+        """Where an error begins: the path and a colon; nothing for a document as a whole."""
+        return f"{self.path}: " if self.path else ""
+
     def get(self, key: str) -> Self | None:
         """Return the member `key`; None if it is absent or null."""
         member = self.mapping().get(key)
@@ -58,7 +63,7 @@ class Node:
         """
         member = self.get(key)
         if member is None:
-            raise InputError(f"{self.path}: expected a field {key!r}, found none")
+            raise InputError(f"{self.place}expected a field {key!r}, found none")
         return member
 
     def mapping(self) -> dict[str, object]:
@@ -144,4 +149,4 @@ class Node:
 
     def unexpected(self, expected: str) -> InputError:
         """Return the error for a value that is not what was expected."""
-        return InputError(f"{self.path or 'the document'}: expected {expected}, got {kind_of(self.value)}")
+        return InputError(f"{self.place}expected {expected}, got {kind_of(self.value)}")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.hpa.test_explain import NOW, PODS, USAGES, Object, cpu, deployment, external, hpa, pod, usage
 from tidegate_hpa import documents, snapshot, state
+from tidegate_hpa.__main__ import main
 from tidegate_hpa.diagnoses import diagnose
 from tidegate_hpa.explain import explain
 
@@ -32,6 +33,15 @@ def test_an_hpa_that_does_its_work_has_no_complaint():
 def test_a_target_that_is_not_there():
     (problem,) = problems(hpa(target="wbe"), deployment())
     assert "Deployment wbe is not there" in problem
+
+
+def test_a_target_that_a_file_does_not_have_is_told_as_missing_there(tmp_path, capsys):
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps(hpa()))
+    assert main(["explain", str(file)]) == 0
+    said = capsys.readouterr().out
+    assert f"! {file} has no Deployment web in the HPA's namespace" in said
+    assert "kubectl get" not in said
 
 
 def test_a_target_without_an_api_version():

@@ -293,7 +293,7 @@ def test_a_metric_error_is_an_answer_and_unusable_input_is_exit_code_2(run):
         ("", None, "expected at least one HorizontalPodAutoscaler"),
         ("kind: List\nitems: &within [*within]", None, "expected lists that end"),
         ([deployment()], None, "expected at least one HorizontalPodAutoscaler"),
-        ([{"metadata": {"name": "x"}}], None, "expected a field 'kind'"),
+        ([{"metadata": {"name": "x"}}], None, "with a field 'kind', found none"),
         ([hpa(maxReplicas="ten")], None, "spec.maxReplicas: expected an integer, got 'ten'"),
         ([hpa(minReplicas=2.5)], None, "spec.minReplicas: expected an integer"),
         ([hpa(metrics=[external(averageValue="much")])], None, "expected a quantity"),

@@ -203,8 +203,27 @@ def test_a_forecast_is_replicas_from_a_second_on(written):
     ],
 )
 def test_data_that_are_not_good_enough_are_refused_with_the_reason(written, capsys, changes, complaint):
-    assert main(["plan", str(written(**changes))]) == 2
-    assert complaint in capsys.readouterr().err
+    file = written(**changes)
+    assert main(["plan", str(file)]) == 2
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.startswith(f"tidegate-hpa: {file}: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"kind": "HorizontalPodAutoscaler"}, "got an object of kind HorizontalPodAutoscaler"),
+        ({"knees": [{"folder": "knee-web"}]}, "got a proof, whose knees are knee-web/knee.json beside it"),
+        ({"files": {}}, "got a file without 'steps'"),
+    ],
+)
+def test_another_file_than_a_knee_is_told_as_that(tmp_path, capsys, content, told):
+    file = tmp_path / "other.json"
+    file.write_text(json.dumps(content))
+    assert main(["plan", str(file)]) == 2
+    said = f"tidegate-hpa: {file}: expected a knee.json, which `tidegate-proof knee` writes, {told}\n"
+    assert capsys.readouterr().err == said
 
 
 def test_an_objective_that_no_load_kept_is_refused(written, capsys):

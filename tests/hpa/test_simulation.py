@@ -214,7 +214,7 @@ def test_the_picture_is_drawn_in_the_terminal_and_in_files(files, capsys):
         ("slo_s: 1", "expected a field 'capacity'"),
         ("slo_s: 1\ncapacity: {concurrency: 1}", "expected a field 'service_time_s'"),
         ("slo_s: 1\ncapacity: {service_time_s: 0}", "expected service_time_s above 0"),
-        ("slo_s: 1\ncapacity: {service_time_s: 1, speed: 2}", "got ['speed']"),
+        ("slo_s: 1\ncapacity: {service_time_s: 1, speed: 2}", "got speed"),
         (
             "slo_s: 1\ncapacity: {service_time_s: 1}\ndelays: {sync_s: 0}",
             "delays.sync_s: expected a number from 1 on, got 0",
@@ -226,4 +226,28 @@ def test_the_picture_is_drawn_in_the_terminal_and_in_files(files, capsys):
 def test_a_model_that_is_none_is_refused(files, capsys, text, complaint):
     (files / "model.yaml").write_text(text)
     assert command(files) == 2
-    assert complaint in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert complaint in said
+    assert said.startswith(f"tidegate-hpa: {files / 'model.yaml'}: ")
+
+
+def test_of_a_file_that_is_no_model_a_few_fields_are_named(files, capsys):
+    (files / "model.yaml").write_text(json.dumps(dict.fromkeys("abcdefgh", 1)))
+    assert command(files) == 2
+    assert capsys.readouterr().err.endswith("got a, b, c, d, e and 3 more\n")
+
+
+@pytest.mark.parametrize("name", ["cpu.json", "model.yaml", "step.csv"])
+def test_a_file_that_is_not_there_is_named_once(files, capsys, name):
+    (files / name).unlink()
+    assert command(files) == 2
+    told = f"tidegate-hpa: {files / name}: expected a file that can be read: No such file or directory\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_file_that_is_no_manifest_is_named(files, capsys):
+    (files / "cpu.json").write_text('{"steps": []}')
+    assert command(files) == 2
+    assert capsys.readouterr().err == (
+        f"tidegate-hpa: {files / 'cpu.json'}: expected a Kubernetes object with a field 'kind', found none\n"
+    )

@@ -283,6 +283,7 @@ def test_the_command_leaves_a_sealed_report_that_differs_alone(run, tmp_path, ca
 
 
 def test_the_command_says_what_a_folder_lacks(tmp_path, capsys):
+    (tmp_path / "plan.json").touch()
     assert main(["report", str(tmp_path)]) == 2
     assert "is not there" in capsys.readouterr().err
 

@@ -156,6 +156,12 @@ def test_the_slo_is_back_when_it_holds_for_some_seconds(violated, back_s):
     assert first.slo_back_ns == (None if back_s is None else back_s * SECOND)
 
 
+def test_a_load_that_never_changes_is_followed_by_nothing():
+    steady = replace(PLAN, phases=tuple(replace(phase, change=False) for phase in PLAN.phases))
+    quiet = Windows(1, np.zeros(30, np.bool_))
+    assert changes_of(steady, quiet) == []
+
+
 def test_a_step_has_a_time_line_from_load_to_slo(figures):
     up, down = figures.scale_events
     assert (up.tier, up.replicas_from, up.replicas_to) == ("serving", 1, 3)

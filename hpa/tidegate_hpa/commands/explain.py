@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import sys
 from pathlib import Path
@@ -18,7 +17,6 @@ from tidegate_hpa.steps import steps
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from tidegate_hpa.horizontal import Reconciliation
     from tidegate_hpa.node import Node
@@ -61,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         taken = snapshot.take(_live(arguments))
     else:
         read = documents.parse(_text(arguments.file), arguments.file)
-        with _within(arguments.file):
+        with documents.within(arguments.file):
             taken = snapshot.take(read)
     if not taken.autoscalers:
         raise InputError(f"{arguments.file}: expected at least one HorizontalPodAutoscaler, found none")
@@ -76,22 +74,14 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([answer(result) for result in results], ensure_ascii=False))
         return 0
     paint = Paint.of(sys.stdout)
+    source = None if arguments.live else "standard input" if arguments.file == "-" else arguments.file
     for result in results:
-        _print(taken, result, started, paint)
+        _print(taken, result, started, paint, source)
     windows = (result.normalized for result in results if result.normalized)
     stabilized = any(window.stabilized != window.recommendation for window in windows)
     if not arguments.state and (arguments.live or stabilized):
         print(_FRESH)
     return 0
-
-
-@contextlib.contextmanager
-def _within(name: str) -> Iterator[None]:
-    """Let errors say in which file they are."""
-    try:
-        yield
-    except InputError as error:
-        raise InputError(f"{name}: {error}") from None
 
 
 def _live(arguments: argparse.Namespace) -> list[Node]:
@@ -103,13 +93,13 @@ def _live(arguments: argparse.Namespace) -> list[Node]:
     return reading.documents
 
 
-def _print(taken: Snapshot, result: Reconciliation, started: state.State, paint: Paint) -> None:
+def _print(taken: Snapshot, result: Reconciliation, started: state.State, paint: Paint, source: str | None) -> None:
     print(paint.bold(result.hpa.key))
     *before, outcome = steps(result)
     for step in before:
         print(" ", step)
     print(" ", paint.bad(outcome) if result.error else paint.good(outcome))
-    for diagnosis in diagnose(taken, result, started.settings):
+    for diagnosis in diagnose(taken, result, started.settings, source):
         print(" ", paint.bad(f"! {diagnosis.problem}"))
         print("   ", diagnosis.remedy)
 
@@ -125,7 +115,7 @@ def _state(name: str | None) -> state.State:
     read = documents.parse(_text(name), name)
     if len(read) != 1:
         raise InputError(f"{name}: expected one object, found {len(read)}")
-    with _within(name):
+    with documents.within(name):
         started = state.read(read[0])
     for unknown in started.unknown:
         print(f"tidegate-hpa: {name}: {unknown!r} means nothing here", file=sys.stderr)

@@ -170,7 +170,8 @@ def _print(plan: Plan, rps: float | None, candidates: list[Candidate], compared:
     print(f"pods: {plan.min_replicas} to {plan.max_replicas}; scale down after {plan.down_window_s} s")
     if plan.knee.tier == "serving":
         sent, queued = plan.sent_per_gateway, plan.queued_per_gateway
-        print(f"gateways: each sends {sent} rows on for each model server, and lets {queued} wait")
+        rows = "row" if sent == 1 else "rows"
+        print(f"gateways: each sends on at most {sent} {rows} for each model server, and lets {queued} wait")
     if rps is not None:
         bare, comfortable = planning.pods_for(plan, rps)
         print(f"{rps:g} requests/s: {comfortable} pods with headroom, {bare} at the limit (without contention)")

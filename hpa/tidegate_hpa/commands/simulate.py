@@ -75,7 +75,8 @@ def _model(path: Path) -> Model:
     read = documents.parse(documents.read(path), str(path))
     if len(read) != 1:
         raise InputError(f"{path}: expected one document, found {len(read)}")
-    return model.read(read[0])
+    with documents.within(str(path)):
+        return model.read(read[0])
 
 
 def _named(files: Sequence[str]) -> list[tuple[str, Autoscaler]]:
@@ -91,7 +92,9 @@ def _named(files: Sequence[str]) -> list[tuple[str, Autoscaler]]:
 
 
 def _autoscalers(file: str) -> tuple[Autoscaler, ...]:
-    found = snapshot.take(documents.parse(documents.read(Path(file)), file)).autoscalers
+    read = documents.parse(documents.read(Path(file)), file)
+    with documents.within(file):
+        found = snapshot.take(read).autoscalers
     if not found:
         raise InputError(f"{file}: expected a HorizontalPodAutoscaler, found none")
     return found

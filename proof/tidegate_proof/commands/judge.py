@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from arrivals import ArrivalError
+from tidegate_proof.commands.given import refusal
 from tidegate_proof.live.conclusion import conclude, conclude_proof, words
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.errors import RecordError
@@ -39,6 +40,10 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def main(args: argparse.Namespace) -> int:
     """Judge, and say what came of it."""
     folder: Path = args.folder
+    refused = refusal(folder)
+    if refused is not None:
+        print(f"{folder}: {refused}", file=sys.stderr)
+        return int(Outcome.UNUSABLE)
     try:
         if not (folder / PROOF).exists():
             _judge(folder)
@@ -50,7 +55,7 @@ def main(args: argparse.Namespace) -> int:
         knees = [knee.folder for knee in recorded.knees]
         proof = conclude_proof(folder, [run.folder for run in recorded.runs], knees, broken)
     except (RecordError, ArrivalError, OSError) as error:
-        sys.stderr.write(f"tidegate-proof judge: {error}\n")
+        print(f"{folder}: {error}", file=sys.stderr)
         return int(Outcome.UNUSABLE)
     print("VOID" if proof.void else "PASSED" if proof.passed else "FAILED")
     return 0

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from tidegate_proof.commands.given import refusal
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import REPORT
@@ -32,6 +33,10 @@ def main(args: argparse.Namespace) -> int:
     """Draw the report and say where it is."""
     folder: Path = args.folder
     target: Path = args.to or folder
+    refused = refusal(folder)
+    if refused is not None:
+        print(f"{folder}: {refused}", file=sys.stderr)
+        return 2
     try:
         files = render(folder)
         changed = None if args.to else _sealed(folder, files)

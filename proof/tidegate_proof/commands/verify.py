@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from tidegate_proof.commands.given import refusal
 from tidegate_proof.record.documents import read_document
 from tidegate_proof.record.errors import RecordError
 from tidegate_proof.record.folder import PLAN
@@ -56,6 +57,9 @@ def add(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> No
 def main(args: argparse.Namespace) -> int:
     """Check a folder and say what came of it."""
     folder: Path = args.folder
+    refused = refusal(folder)
+    if refused is not None:
+        return _said(folder, Verified(Outcome.UNUSABLE, refused))
     is_proof = (folder / PROOF).exists()
     renderer = _renderer(folder)
     found = (verify_proof if is_proof else verify)(folder, renderer, args.traces)

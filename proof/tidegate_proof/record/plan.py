@@ -240,6 +240,12 @@ class Plan:
         """Seconds with arrivals, warm-up included."""
         return self.warm_up_s + self.shape.duration_s
 
+    def changes(self) -> list[tuple[Phase, int]]:
+        """Return the phases at whose start the load changes, each with the second of the next change, or of the end."""
+        phases = [phase for phase in self.phases if phase.change]
+        ends = [*(phase.start_s for phase in phases[1:]), self.duration_s]
+        return list(zip(phases, ends, strict=False))  # without any change there is an end all the same
+
     def sha256(self) -> str:
         """Return the hash of plan.json as `write_document` writes it."""
         return hashlib.sha256(text_of(self, indent=1) + b"\n").hexdigest()

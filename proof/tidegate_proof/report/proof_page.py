@@ -13,10 +13,11 @@ from tidegate_proof.report.judged import figure
 from tidegate_proof.report.limits import limits
 from tidegate_proof.report.outcome import CONTROLS, outcome
 from tidegate_proof.report.page import Highlight, Listing, Outcome, Page, Pair, Part, Section, Words
+from tidegate_proof.report.recovery import recovery
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.run_page import FOOTER
 from tidegate_proof.report.tables import Cell, Column, Mark, Noted, Table
-from tidegate_proof.report.wording import MISSING, count, duration, percent, seconds, several
+from tidegate_proof.report.wording import count, duration, percent, several
 
 HASH = 16
 """Digits of a plan's hash; each run's own report has all of them."""
@@ -59,7 +60,8 @@ def proof_page(proof: Proof, members: Sequence[Member], knees: Sequence[svg.Pict
 
 _RUNS = (
     "A run shows something only when the same measurement fails where it has to. Each control was made in the "
-    "same way, with one thing broken on purpose."
+    "same way, with one thing broken on purpose. “Missed” is the time in which the objective was not met; “Met again” "
+    "says when it was met again, counted from the change of the load."
 )
 _BESIDE = "Arrivals differ by their seeds, and each picture has axes of its own. Each run's own report has all of them."
 _REPEATS = (
@@ -121,8 +123,9 @@ def _highlights(members: Sequence[Member]) -> list[Highlight]:
 
 
 def _runs(members: Sequence[Member]) -> Table:
-    titles = ("Good", "Lost", "Missed", "Met again after")
-    columns = [Column("Run"), Column("Had to"), Column("Did"), *(Column(title, number=True) for title in titles)]
+    titles = ("Good", "Lost", "Missed")
+    figures = [Column(title, number=True) for title in titles]
+    columns = [Column("Run"), Column("Had to"), Column("Did"), *figures, Column("Met again")]
     return Table("Runs and controls", columns, [_row(member) for member in members])
 
 
@@ -130,8 +133,6 @@ def _row(member: Member) -> list[Cell]:
     plan, total = member.run.record.plan, member.run.verdict.figures.total
     broken = [judged.name for judged in member.run.verdict.thresholds if not judged.passed]
     control = f", {CONTROLS[plan.control]}" if plan.control else ""
-    reaction = member.run.verdict.figures.reaction.get(plan.tier)
-    back = reaction.slo_back_s if reaction else None
     did = outcome(plan, member.run.verdict).word.lower()
     broke = f"broke {', '.join(broken)}" if broken and member.said.passed is False else ""
     return [
@@ -145,7 +146,7 @@ def _row(member: Member) -> list[Cell]:
         percent(total.good_share),
         count(total.lost),
         duration(total.violation_s),
-        MISSING if back is None else seconds(back),
+        str(recovery(member.run)),
     ]
 
 

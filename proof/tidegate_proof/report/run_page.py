@@ -4,6 +4,7 @@ from tidegate_proof.report import accounts, circumstances, evidence
 from tidegate_proof.report.accounts import refusals
 from tidegate_proof.report.outcome import CONTROLS, outcome
 from tidegate_proof.report.page import Highlight, Page
+from tidegate_proof.report.recovery import recovery
 from tidegate_proof.report.run import Run
 from tidegate_proof.report.svg import Picture
 from tidegate_proof.report.wording import count, duration, percent, seconds
@@ -62,11 +63,12 @@ def _highlights(run: Run) -> list[Highlight]:
     ]
     reaction = figures.reaction.get(plan.tier)
     if reaction and reaction.ups:
-        back = "not yet" if reaction.slo_back_s is None else seconds(reaction.slo_back_s)
+        back = recovery(run)
+        after = "after the load changed" if back.timed else ""
         shown += [
             Highlight(
                 "First new pod answered", seconds(reaction.first_answer_s), f"after the load changed, tier {plan.tier}"
             ),
-            Highlight("Objective met again", back, "after the load changed, for 5 s at least"),
+            Highlight("Objective met again", back.met, ", ".join(filter(None, (after, back.later)))),
         ]
     return shown

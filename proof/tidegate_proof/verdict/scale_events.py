@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tidegate_proof.record.plan import Phase, Plan, Tier
+from tidegate_proof.record.plan import Plan, Tier
 from tidegate_proof.record.scaling_figures import Reaction, Replicas, ScaleEvent
 from tidegate_proof.verdict.outcomes import SECOND, Windows
 from tidegate_proof.verdict.pods import Pod
@@ -38,11 +38,9 @@ class Change:
 
 def changes_of(plan: Plan, windows: Windows) -> list[Change]:
     """Return the changes of the load."""
-    marks: list[Phase] = [phase for phase in plan.phases if phase.change]
-    ends = [*(phase.start_s for phase in marks[1:]), plan.duration_s]
     return [
         Change(phase.start_s, end, phase.measured, _slo_back(windows, phase.start_s, end))
-        for phase, end in zip(marks, ends, strict=True)
+        for phase, end in plan.changes()
     ]
 
 
