@@ -79,7 +79,9 @@ def idle_replicas(record: Record) -> Record:
     requests = record.requests
     pods = [pod for pod in pods_of(record.cluster) if pod.tier == record.plan.tier and pod.ready_ns is not None]
     end_ns = record.plan.duration_s * SECOND
-    if not any((pod.ready_ns or 0) > 0 and end_ns - (pod.ready_ns or 0) >= LEAST_READY_S * SECOND for pod in pods):
+    if not any(
+        (pod.ready_ns or 0) > 0 and end_ns - (pod.ready_ns or 0) >= LEAST_READY_S[pod.tier] * SECOND for pod in pods
+    ):
         raise NotTriedError(f"no pod of {record.plan.tier} became Ready in the run, long enough before its end")
     if record.plan.tier == "serving":
         return _with(record, backend=np.where(requests.backend >= 0, 0, requests.backend).astype(np.int32))

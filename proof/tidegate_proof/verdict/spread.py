@@ -12,9 +12,9 @@ from tidegate_proof.verdict.outcomes import SECOND, Mask
 from tidegate_proof.verdict.pods import Pod
 from tidegate_proof.verdict.steps import at
 
-LEAST_READY_S = 20
-"""A pod that was Ready for less is not held against its fair share: clients find a new gateway as their connections
-age."""
+LEAST_READY_S: Mapping[Tier, int] = {"web": 60, "serving": 20}
+"""A pod that was Ready for less is not held against its fair share: gateways find a new model server at once, clients a
+new gateway as their connections age, which are closed after 30 s, give or take a fifth."""
 
 
 def answered_by(pods: Sequence[Pod], requests: Requests) -> dict[str, Mask]:
@@ -96,6 +96,6 @@ def spread_of(tier: Tier, shares: Mapping[str, PodShare]) -> Spread:
     ratios = [
         share.share_while_ready / share.fair_share
         for share in shares.values()
-        if share.tier == tier and share.ready_s >= LEAST_READY_S and share.fair_share
+        if share.tier == tier and share.ready_s >= LEAST_READY_S[tier] and share.fair_share
     ]
     return Spread(least=min(ratios, default=None), most=max(ratios, default=None), pods=len(ratios))
