@@ -12,7 +12,7 @@ from tidegate_proof.engine.models import learn, requests_of
 from tidegate_proof.engine.target import Target
 from tidegate_proof.knee.offering import Offering, schedule
 from tidegate_proof.knee.search import attempt
-from tidegate_proof.live import facts, priority
+from tidegate_proof.live import address, facts, priority
 from tidegate_proof.live.conclusion import conclude_proof
 from tidegate_proof.live.console import Console
 from tidegate_proof.live.cpu import CpuMeter
@@ -21,7 +21,7 @@ from tidegate_proof.live.performance import Signals, judged, need_of, perform_on
 from tidegate_proof.live.plan import Terms
 from tidegate_proof.live.programme import Item, Part
 from tidegate_proof.live.session import Place, Stage, staged
-from tidegate_proof.live.sizing import FROZEN, Tier
+from tidegate_proof.live.sizing import FROZEN, Sizing, Tier
 from tidegate_proof.live.trials import Order, knee_used
 from tidegate_proof.record.documents import write_document
 from tidegate_proof.record.knee import KNEE, KneeRecord, Step
@@ -177,11 +177,14 @@ class Proving:
             await self._perform(stage, order, signals, folder)
         self.runs.append(folder.name)
 
+    async def _set_up(self, stage: Stage, sizing: Sizing) -> None:
+        await stage.tidegate.deploy(sizing, self.place.manifests, self.console.say)
+        # Nodes learn of a Service's new pods a moment later: a pinned gateway is refused until then
+        await address.find(stage.api, stage.tidegate.namespace, stage.url)
+
     async def _perform(self, stage: Stage, order: Order, signals: Signals, folder: Path) -> Verdict:
         began = time.monotonic()
-        await self.console.stop.during(
-            stage.tidegate.deploy(signals.sizing(order), self.place.manifests, self.console.say)
-        )
+        await self.console.stop.during(self._set_up(stage, signals.sizing(order)))
         self.console.say(f"Set up in {time.monotonic() - began:.0f} s")
         await perform_on(stage, order, folder, self.console)
         return judged(order, folder, self.console)
